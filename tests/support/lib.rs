@@ -1,1 +1,4 @@
-//! What the integration tests share.
+//! What the integration tests share: the recorded corpus, the laws every stream obeys, upstreams
+//! on loopback that replay records byte for byte.
+
+pub mod corpus;

@@ -1,1 +1,202 @@
-//! wire
+//! The edges: bytes ↔ canonical, without I/O.
+//!
+//! A **protocol** is what we speak to a provider, a **dialect** what a local client speaks to us;
+//! both are halves of one wire **family**, and every family's folder holds the same files:
+//! `types.rs` (the vendor's JSON, field for field), `client.rs` (we call them), `server.rs` (they
+//! call us). Bytes become frames in [`frame`], frames become canonical events in a family's
+//! [`StreamDecoder`], and [`driver`] owns the one policy for what is unknown, broken or cut.
+//!
+//! Nothing here opens a socket, reads a clock or draws a random number.
+
+pub mod anthropic_messages;
+pub mod driver;
+pub mod errors;
+pub mod frame;
+pub mod gemini_generate;
+pub mod http;
+pub mod openai_chat;
+pub mod quirks;
+
+use canonical::{ChatRequest, ChatResponse, Error, StreamEvent};
+use serde::{Deserialize, Serialize};
+
+pub use frame::Frame;
+pub use http::{Headers, HttpRequest, Method};
+pub use quirks::Quirks;
+
+/// Every protocol that a settings file may name; the names are those of the recorded corpus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProtocolId {
+    OpenaiChat,
+    OpenaiResponses,
+    AnthropicMessages,
+    GeminiGenerate,
+    BedrockConverse,
+    CohereChat,
+    OllamaChat,
+}
+
+impl ProtocolId {
+    pub const ALL: [Self; 7] = [
+        Self::OpenaiChat,
+        Self::OpenaiResponses,
+        Self::AnthropicMessages,
+        Self::GeminiGenerate,
+        Self::BedrockConverse,
+        Self::CohereChat,
+        Self::OllamaChat,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenaiChat => "openai-chat",
+            Self::OpenaiResponses => "openai-responses",
+            Self::AnthropicMessages => "anthropic-messages",
+            Self::GeminiGenerate => "gemini-generate",
+            Self::BedrockConverse => "bedrock-converse",
+            Self::CohereChat => "cohere-chat",
+            Self::OllamaChat => "ollama-chat",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|id| id.as_str() == name)
+    }
+}
+
+impl std::fmt::Display for ProtocolId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The protocols that this version speaks; everything else reads this list.
+pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &openai_chat::client::OpenAiChat,
+    &anthropic_messages::client::AnthropicMessages,
+    &gemini_generate::client::GeminiGenerate,
+];
+
+/// The protocol of that name, or `None` where this version does not speak it yet.
+pub fn protocol(id: ProtocolId) -> Option<&'static dyn Protocol> {
+    PROTOCOLS.iter().copied().find(|protocol| protocol.id() == id)
+}
+
+/// What a protocol needs to know of the target beside the request.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetContext<'a> {
+    /// The model's id as the provider's API takes it.
+    pub model: &'a str,
+    pub quirks: &'a Quirks,
+    /// The most tokens the model can write, where the catalogue knows it; for protocols that
+    /// demand a limit (Anthropic).
+    pub max_output_tokens: Option<u64>,
+}
+
+/// How we speak to a provider.
+pub trait Protocol: Send + Sync {
+    fn id(&self) -> ProtocolId;
+
+    /// The path segment of the API's version (`v1`, `v1beta`), put behind a base URL that names none.
+    fn version(&self) -> &'static str;
+
+    /// The HTTP request for `request`, its path relative to the versioned base URL. Never a key:
+    /// `gateway::egress` signs. Fails with the caller's fault where the protocol cannot say it.
+    fn encode_request(&self, request: &ChatRequest, target: &TargetContext<'_>)
+    -> Result<HttpRequest, Error>;
+
+    /// A whole answer (status 200, not streamed).
+    fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error>;
+
+    fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder>;
+
+    /// An answer with an error status, or a body that turned out to be an error: one shared table,
+    /// refined by what only this family knows.
+    fn decode_error(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {
+        errors::classify(status, headers, body)
+    }
+
+    /// Asks for the provider's list of models.
+    fn models_request(&self) -> HttpRequest;
+
+    fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error>;
+}
+
+impl std::fmt::Debug for dyn Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id().as_str())
+    }
+}
+
+/// One model in a provider's own list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedModel {
+    /// As the provider's API takes it (Gemini's `models/` prefix is removed).
+    pub id: String,
+    pub display_name: Option<String>,
+    pub context_window: Option<u64>,
+    pub max_output_tokens: Option<u64>,
+}
+
+/// One stream, from frames to canonical events. Owns no socket and never awaits.
+pub trait StreamDecoder: Send {
+    /// Interprets one complete frame, appending zero or more events to `out`.
+    /// An error ends the stream: it is the provider's in-band error, classified like an HTTP error.
+    fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error>;
+
+    /// The byte stream ended. Without the provider's own terminal event this is `Truncated`;
+    /// a decoder never invents a `Finish`. Open parts are ended first, so that what had arrived
+    /// is whole.
+    fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error>;
+}
+
+/// What a decoder made of a frame; the driver counts all but the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameOutcome {
+    Known,
+    /// Valid, but a tag that this version has no word for: passed over.
+    Unknown,
+    /// Not what the protocol says it should be: passed over, the rest of the answer goes on.
+    Malformed,
+}
+
+/// How a local client speaks to us.
+pub trait Dialect: Send + Sync {
+    /// The family's name, as in the corpus (`openai-chat`).
+    fn family(&self) -> &'static str;
+
+    fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Error>;
+
+    /// A whole answer as the client expects it.
+    fn encode_response(&self, response: &ChatResponse, context: &AnswerContext) -> Vec<u8>;
+
+    fn stream_encoder(&self, context: &AnswerContext) -> Box<dyn StreamEncoder>;
+
+    /// The HTTP status and body of an error, in the client's own shape.
+    fn encode_error(&self, error: &Error, request_id: Option<&str>) -> (u16, Vec<u8>);
+}
+
+/// What an encoder says that is ours and not the provider's.
+#[derive(Debug, Clone, Default)]
+pub struct AnswerContext {
+    /// Our id of the request.
+    pub request_id: String,
+    /// The model as the client named it; used where the provider names none.
+    pub requested_model: String,
+    /// Seconds since the Unix epoch; used where the provider gives none.
+    pub created: i64,
+    /// Whether a streaming client asked to see usage.
+    pub include_usage: bool,
+}
+
+/// One stream, from canonical events to the client's bytes.
+pub trait StreamEncoder: Send {
+    fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
+
+    /// The answer broke off: says so in the dialect's own way. Nothing may follow but nothing.
+    fn error(&mut self, error: &Error, out: &mut Vec<u8>);
+
+    /// The answer is complete: the dialect's terminator.
+    fn end(&mut self, out: &mut Vec<u8>);
+}

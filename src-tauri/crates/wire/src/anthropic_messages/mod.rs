@@ -1,0 +1,4 @@
+//! Anthropic's Messages.
+
+pub mod client;
+pub mod types;

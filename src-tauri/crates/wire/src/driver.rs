@@ -1,0 +1,197 @@
+//! Frames → events: the one policy for everything that a stream can bring.
+//!
+//! | what comes | what the driver does |
+//! |---|---|
+//! | a known frame | passes it to the decoder, forwards its events |
+//! | an unknown tag | counts it, goes on |
+//! | a malformed frame | counts it, goes on: one bad chunk costs nothing but itself |
+//! | an in-band error object | ends the stream with it, classified like an HTTP error |
+//! | an HTML page or plain text with status 200 | `InvalidResponse` |
+//! | one JSON document instead of a stream | an error if it is one, else the whole answer, unfolded |
+//! | a frame past the limit | `InvalidResponse` for this stream alone |
+//! | the end before the terminal event | `Truncated` |
+
+use canonical::fold::unfold;
+use canonical::{Error, ErrorKind, Origin, StreamEvent};
+
+use crate::frame::json_array::JsonArrayFramer;
+use crate::frame::sse::SseFramer;
+use crate::frame::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
+use crate::{FrameOutcome, Headers, Protocol, Quirks, StreamDecoder, errors};
+
+/// Counts of what was passed over; never content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StreamCounters {
+    pub frames: u64,
+    pub unknown: u64,
+    pub malformed: u64,
+    pub comments: u64,
+}
+
+/// One provider stream, from bytes to canonical events.
+pub struct StreamDriver {
+    framing: Framing,
+    decoder: Box<dyn StreamDecoder>,
+    protocol: &'static dyn Protocol,
+    quirks: Quirks,
+    counters: StreamCounters,
+    has_failed: bool,
+}
+
+impl std::fmt::Debug for StreamDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamDriver")
+            .field("protocol", &self.protocol)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the bytes turned out to be. Content types lie, so the first byte decides.
+#[derive(Debug)]
+enum Framing {
+    Undecided,
+    Sse(SseFramer),
+    JsonArray(JsonArrayFramer),
+    /// Not a stream at all: a JSON document, an HTML page or plain text, kept whole.
+    Document(Vec<u8>),
+}
+
+impl StreamDriver {
+    pub fn new(protocol: &'static dyn Protocol, quirks: &Quirks) -> Self {
+        Self {
+            framing: Framing::Undecided,
+            decoder: protocol.stream_decoder(quirks),
+            protocol,
+            quirks: quirks.clone(),
+            counters: StreamCounters::default(),
+            has_failed: false,
+        }
+    }
+
+    /// Takes the next bytes and appends the events that they complete. After an error the stream
+    /// is over; what `out` holds by then had arrived.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        if self.has_failed {
+            return Ok(());
+        }
+        let outcome = self.push_framed(bytes, out);
+        self.has_failed = outcome.is_err();
+        outcome
+    }
+
+    /// The byte stream ended in good order. `Truncated` where the protocol's own end is missing.
+    pub fn finish(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        if std::mem::replace(&mut self.has_failed, true) {
+            return Ok(());
+        }
+        let (decoder, counters) = (&mut self.decoder, &mut self.counters);
+        match &mut self.framing {
+            Framing::Undecided => Err(truncated("The provider's answer was empty.")),
+            Framing::Sse(framer) => {
+                let mut deliver = |frame: Frame<'_>| decode(decoder.as_mut(), counters, frame, out);
+                framer.finish(&mut deliver)?;
+                self.counters.comments = framer.comments();
+                if self.counters.frames == 0 {
+                    return Err(truncated("The provider opened a stream and sent nothing in it."));
+                }
+                self.decoder.end(out)
+            }
+            Framing::JsonArray(framer) => {
+                let is_closed = framer.is_closed();
+                self.decoder.end(out)?;
+                if is_closed { Ok(()) } else { Err(truncated("The provider's answer broke off.")) }
+            }
+            Framing::Document(body) => {
+                let body = std::mem::take(body);
+                self.decode_document(&body, out)
+            }
+        }
+    }
+
+    /// The connection broke. Ends open parts so that what had arrived is whole; the caller has the
+    /// error.
+    pub fn abandon(&mut self, out: &mut Vec<StreamEvent>) {
+        if !std::mem::replace(&mut self.has_failed, true) {
+            // Whatever the decoder says of the end, the broken connection is the news.
+            let _ = self.decoder.end(out);
+        }
+    }
+
+    pub fn counters(&self) -> StreamCounters {
+        self.counters
+    }
+
+    fn push_framed(&mut self, mut bytes: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        if matches!(self.framing, Framing::Undecided) {
+            let Some(first) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+                return Ok(());
+            };
+            bytes = &bytes[first..];
+            self.framing = match bytes[0] {
+                b'[' => Framing::JsonArray(JsonArrayFramer::default()),
+                b'{' | b'<' => Framing::Document(Vec::new()),
+                _ => Framing::Sse(SseFramer::default()),
+            };
+        }
+        let (decoder, counters) = (&mut self.decoder, &mut self.counters);
+        let mut deliver = |frame: Frame<'_>| decode(decoder.as_mut(), counters, frame, out);
+        match &mut self.framing {
+            Framing::Sse(framer) => {
+                let outcome = framer.push(bytes, &mut deliver).map_err(too_large)?;
+                self.counters.comments = framer.comments();
+                outcome
+            }
+            Framing::JsonArray(framer) => framer.push(bytes, &mut deliver).map_err(too_large)?,
+            Framing::Document(body) if body.len() + bytes.len() > MAX_FRAME_BYTES => {
+                Err(too_large(FrameTooLarge))
+            }
+            Framing::Document(body) => {
+                body.extend_from_slice(bytes);
+                Ok(())
+            }
+            Framing::Undecided => Ok(()),
+        }
+    }
+
+    /// A provider that was asked for a stream and sent one document: the whole answer, or an error.
+    fn decode_document(&mut self, body: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        if let Some(error) = errors::in_band(self.protocol, 200, &Headers::default(), body) {
+            return Err(error);
+        }
+        let response = self.protocol.decode_response(body, &self.quirks)?;
+        self.counters.frames += 1;
+        out.extend(unfold(&response));
+        Ok(())
+    }
+}
+
+fn decode(
+    decoder: &mut dyn StreamDecoder,
+    counters: &mut StreamCounters,
+    frame: Frame<'_>,
+    out: &mut Vec<StreamEvent>,
+) -> Result<(), Error> {
+    counters.frames += 1;
+    match decoder.frame(frame, out)? {
+        FrameOutcome::Known => {}
+        FrameOutcome::Unknown => counters.unknown += 1,
+        FrameOutcome::Malformed => counters.malformed += 1,
+    }
+    Ok(())
+}
+
+fn truncated(message: &str) -> Error {
+    Error::new(ErrorKind::Truncated, Origin::Provider, message)
+}
+
+fn too_large(_: FrameTooLarge) -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        format!(
+            "The provider sent one piece of more than {} MiB; the stream was ended.",
+            MAX_FRAME_BYTES >> 20
+        ),
+    )
+}

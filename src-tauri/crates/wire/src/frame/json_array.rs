@@ -1,0 +1,122 @@
+//! One JSON array whose elements arrive over time: how Gemini streams without `alt=sse`.
+
+use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
+
+/// Splits the top-level array into its elements, by brackets and strings only.
+#[derive(Debug, Default)]
+pub struct JsonArrayFramer {
+    element: Vec<u8>,
+    /// Open brackets, the array's own included.
+    depth: u32,
+    in_string: bool,
+    after_backslash: bool,
+    is_closed: bool,
+}
+
+impl JsonArrayFramer {
+    /// Takes the next bytes and hands each complete element to `deliver`; stops at its first error.
+    pub fn push<E>(
+        &mut self,
+        bytes: &[u8],
+        deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
+    ) -> Result<Result<(), E>, FrameTooLarge> {
+        for &byte in bytes {
+            if self.take(byte) {
+                let text = String::from_utf8_lossy(&self.element).into_owned();
+                self.element.clear();
+                if let Err(error) = deliver(Frame { event: None, data: text.trim() }) {
+                    return Ok(Err(error));
+                }
+            }
+            if self.element.len() > MAX_FRAME_BYTES {
+                return Err(FrameTooLarge);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether the array's closing bracket has come.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Takes one byte; true where it completes an element.
+    fn take(&mut self, byte: u8) -> bool {
+        if self.in_string {
+            self.element.push(byte);
+            match byte {
+                _ if self.after_backslash => self.after_backslash = false,
+                b'\\' => self.after_backslash = true,
+                b'"' => self.in_string = false,
+                _ => {}
+            }
+            return false;
+        }
+        match byte {
+            b'[' | b'{' => {
+                self.depth += 1;
+                if self.depth > 1 {
+                    self.element.push(byte);
+                }
+                false
+            }
+            b']' | b'}' => {
+                self.depth = self.depth.saturating_sub(1);
+                if self.depth == 0 {
+                    self.is_closed = true;
+                    return self.is_pending();
+                }
+                self.element.push(byte);
+                false
+            }
+            b',' if self.depth == 1 => self.is_pending(),
+            _ => {
+                self.in_string = byte == b'"';
+                if self.depth > 0 {
+                    self.element.push(byte);
+                }
+                false
+            }
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        self.element.iter().any(|byte| !byte.is_ascii_whitespace())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn elements(chunks: &[&[u8]]) -> (Vec<String>, bool) {
+        let mut framer = JsonArrayFramer::default();
+        let mut got = Vec::new();
+        for chunk in chunks {
+            let mut deliver = |frame: Frame<'_>| {
+                got.push(frame.data.to_owned());
+                Ok::<(), ()>(())
+            };
+            framer.push(chunk, &mut deliver).unwrap().unwrap();
+        }
+        (got, framer.is_closed())
+    }
+
+    const ARRAY: &[u8] = "[{\"a\": [1, {\"b\": \"],}\\\"[\"}]}\r\n,\r\n{\"c\":\"ü\"}\n]\n".as_bytes();
+
+    #[test]
+    fn elements_are_split_at_the_top_level_only() {
+        let expected = vec!["{\"a\": [1, {\"b\": \"],}\\\"[\"}]}".to_owned(), "{\"c\":\"ü\"}".to_owned()];
+        assert_eq!(elements(&[ARRAY]), (expected, true));
+        assert_eq!(elements(&[b"[]"]), (vec![], true));
+        assert_eq!(elements(&[b"[{\"a\":1}, {\"b\""]), (vec!["{\"a\":1}".to_owned()], false));
+    }
+
+    proptest! {
+        #[test]
+        fn framing_ignores_chunk_boundaries(cut in 0..=ARRAY.len()) {
+            prop_assert_eq!(elements(&[&ARRAY[..cut], &ARRAY[cut..]]), elements(&[ARRAY]));
+        }
+    }
+}

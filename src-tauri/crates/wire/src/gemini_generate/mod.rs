@@ -1,0 +1,4 @@
+//! Google's generateContent and streamGenerateContent.
+
+pub mod client;
+pub mod types;

@@ -1,0 +1,27 @@
+//! Every deviation that a protocol can be asked to make. A vendor's file sets fields, with the
+//! reason beside them; the protocol reads them in one place. None is set by default.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quirks {
+    /// The path segment of the API's version where it is not the protocol's own; empty for none.
+    pub version: Option<String>,
+    /// openai-chat: the field that carries the output limit; by default `max_tokens`.
+    pub max_tokens_field: Option<String>,
+    /// openai-chat: does not take `stream_options`; usage comes anyway or not at all.
+    pub omit_stream_options: bool,
+    /// openai-chat: takes `system` only; `developer` messages are sent as such.
+    pub no_developer_role: bool,
+    /// openai-chat: reasoning tokens are reported beside `completion_tokens`, not within (xAI).
+    pub reasoning_beside_completion: bool,
+    /// openai-chat: `[DONE]` without a finish reason is a complete answer (Snowflake).
+    pub done_without_finish_reason: bool,
+    /// openai-chat: a finish reason ends the stream; no `[DONE]` follows (Perplexity, Writer).
+    pub no_done_marker: bool,
+    /// openai-chat: the field in which earlier reasoning is sent back (`reasoning_content`).
+    pub reasoning_field: Option<String>,
+    /// Request fields that the provider refuses; dropped on the way out.
+    pub drop_fields: Vec<String>,
+}
