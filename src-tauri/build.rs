@@ -2,5 +2,15 @@
 
 fn main() {
     #[cfg(feature = "desktop")]
-    tauri_build::build();
+    desktop();
+}
+
+/// Paths are named because this package's root is the repository, not `src-tauri`.
+#[cfg(feature = "desktop")]
+fn desktop() {
+    let attributes = tauri_build::Attributes::new().capabilities_path_pattern("src-tauri/capabilities/**/*");
+    if let Err(error) = tauri_build::try_build(attributes) {
+        println!("cargo:warning={error:#}");
+        std::process::exit(1);
+    }
 }

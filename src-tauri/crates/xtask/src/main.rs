@@ -1,1 +1,48 @@
-fn main() {}
+//! `cargo xtask`: everything a person or a machine does with this repository.
+//!
+//! Each command first installs what is missing, and is quick when nothing is.
+
+mod bench;
+mod dist;
+mod run;
+mod setup;
+mod sh;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Run, test, measure and package Signalbox.")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build and open the app.
+    Run(run::Args),
+    /// Run every check: format, lints, unit, property, corpus, SDK, browser and window tests.
+    Test(test::Args),
+    /// Measure what the port adds to a request.
+    Bench(bench::Args),
+    /// Build the package for Debian and Ubuntu.
+    Dist,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Run(args) => run::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Dist => dist::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

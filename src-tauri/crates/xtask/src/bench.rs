@@ -1,0 +1,19 @@
+//! Measures what the port adds to a request, against the same provider asked directly.
+
+use crate::{setup, sh};
+use anyhow::Result;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Passed on to the benchmark, after `--`.
+    #[arg(last = true)]
+    bench: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    setup::system(&["build-essential", "pkg-config"])?;
+    sh::run(&mut sh::cargo(["build", "--release", "--bin", "signalboxd"]))?;
+    let daemon = sh::target_dir().join("release/signalboxd");
+    let mut command = sh::cargo(["bench", "--bench", "port", "--"]);
+    sh::run(command.args(&args.bench).env("SIGNALBOXD", daemon))
+}

@@ -1,0 +1,21 @@
+//! The package for Debian and Ubuntu: the app, its desktop entry, and `signalboxd`.
+
+use crate::{setup, sh};
+use anyhow::Result;
+
+pub(crate) fn run() -> Result<()> {
+    setup::system(setup::BUILD)?;
+    setup::ui()?;
+    let target = sh::target_dir();
+    // The daemon first: the bundler copies it, and does not build it.
+    sh::run(&mut sh::cargo(["build", "--release", "--bin", "signalboxd"]))?;
+    let daemon = target.join("release/signalboxd");
+    let files = format!(
+        r#"{{"bundle":{{"linux":{{"deb":{{"files":{{"/usr/bin/signalboxd":"{}"}}}}}}}}}}"#,
+        daemon.display()
+    );
+    let tauri = sh::root().join("ui/node_modules/.bin/tauri");
+    sh::run(&mut sh::command(tauri, ["build", "--bundles", "deb", "--ci", "--config", &files]))?;
+    println!("The package is in {}", target.join("release/bundle/deb").display());
+    Ok(())
+}
