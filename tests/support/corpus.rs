@@ -17,7 +17,8 @@ pub struct Record {
     pub stream: bool,
     #[serde(default)]
     pub tags: Vec<String>,
-    pub request: RecordedRequest,
+    /// `None` where the source keeps no request.
+    pub request: Option<RecordedRequest>,
     pub response: RecordedResponse,
 }
 
