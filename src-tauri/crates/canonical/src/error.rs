@@ -125,9 +125,10 @@ impl Error {
     /// An error with the usual consequences of its kind: see [`Retry`] for what they mean.
     pub fn new(kind: ErrorKind, origin: Origin, message: impl Into<String>) -> Self {
         let retry = match kind {
-            ErrorKind::InvalidRequest | ErrorKind::PayloadTooLarge | ErrorKind::Cancelled | ErrorKind::Internal => {
-                Retry::Never
-            }
+            ErrorKind::InvalidRequest
+            | ErrorKind::PayloadTooLarge
+            | ErrorKind::Cancelled
+            | ErrorKind::Internal => Retry::Never,
             ErrorKind::RateLimited
             | ErrorKind::Overloaded
             | ErrorKind::Timeout
@@ -142,7 +143,16 @@ impl Error {
             | ErrorKind::NotFound
             | ErrorKind::InvalidResponse => Retry::NextTarget,
         };
-        Self { kind, origin, retry, status: None, code: None, param: None, retry_after: None, message: message.into() }
+        Self {
+            kind,
+            origin,
+            retry,
+            status: None,
+            code: None,
+            param: None,
+            retry_after: None,
+            message: message.into(),
+        }
     }
 
     /// The caller's mistake, refused before anything was sent.

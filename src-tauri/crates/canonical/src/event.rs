@@ -37,9 +37,15 @@ impl StreamEvent {
     /// such event on, another provider cannot take over unseen.
     pub fn is_content(&self) -> bool {
         match self {
-            Self::PartStart { kind, .. } => !matches!(kind, PartKind::Text | PartKind::Reasoning | PartKind::Refusal),
+            Self::PartStart { kind, .. } => {
+                !matches!(kind, PartKind::Text | PartKind::Reasoning | PartKind::Refusal)
+            }
             Self::PartDelta { delta, .. } => !delta.is_empty(),
-            Self::Start(_) | Self::PartEnd { .. } | Self::Usage(_) | Self::Extension { .. } | Self::Finish { .. } => false,
+            Self::Start(_)
+            | Self::PartEnd { .. }
+            | Self::Usage(_)
+            | Self::Extension { .. }
+            | Self::Finish { .. } => false,
         }
     }
 }
@@ -64,12 +70,22 @@ pub enum PartKind {
     Text,
     Reasoning,
     Refusal,
-    ToolCall { id: String, name: String, is_server_side: bool },
+    ToolCall {
+        id: String,
+        name: String,
+        is_server_side: bool,
+    },
     /// An image that the model made; whole at once.
-    Image { media: Media },
-    Audio { media: Media },
+    Image {
+        media: Media,
+    },
+    Audio {
+        media: Media,
+    },
     /// A part that only its family can name; whole at once.
-    Opaque { opaque: Opaque },
+    Opaque {
+        opaque: Opaque,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -99,7 +99,9 @@ fn append(content: &mut Content, delta: &PartDelta) {
             reasoning.encrypted = Some(encrypted.clone());
         }
         (Content::ToolCall(call), PartDelta::Arguments(more)) => call.arguments.push_str(more),
-        (Content::ToolCall(call), PartDelta::Signature(signature)) => call.signature = Some(signature.clone()),
+        (Content::ToolCall(call), PartDelta::Signature(signature)) => {
+            call.signature = Some(signature.clone())
+        }
         _ => {}
     }
 }
@@ -164,7 +166,9 @@ fn push_part(events: &mut Vec<StreamEvent>, index: u32, choice: u32, content: &C
             (PartKind::ToolCall { id, name, is_server_side: call.is_server_side }, deltas)
         }
         Content::Image(media) => (PartKind::Image { media: media.clone() }, Vec::new()),
-        Content::Audio(media) | Content::Document(media) => (PartKind::Audio { media: media.clone() }, Vec::new()),
+        Content::Audio(media) | Content::Document(media) => {
+            (PartKind::Audio { media: media.clone() }, Vec::new())
+        }
         Content::Opaque(opaque) => (PartKind::Opaque { opaque: opaque.clone() }, Vec::new()),
         // An answer holds no tool results; a provider-run tool's result is an opaque part.
         Content::ToolResult(_) => return,
@@ -177,4 +181,91 @@ fn push_part(events: &mut Vec<StreamEvent>, index: u32, choice: u32, content: &C
             .map(|delta| StreamEvent::PartDelta { index, delta }),
     );
     events.push(StreamEvent::PartEnd { index });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grammar::Grammar;
+    use crate::response::FinishReason;
+    use crate::{PartKind, Usage};
+    use proptest::prelude::*;
+
+    fn any_part() -> impl Strategy<Value = Part> {
+        prop_oneof![
+            "[a-zü ]{0,12}".prop_map(Part::text),
+            "[a-z]{1,8}".prop_map(|text| Content::Refusal(text).into()),
+            ("[a-z]{0,8}", proptest::option::of("[a-z]{1,4}")).prop_map(|(text, signature)| {
+                Content::Reasoning(Reasoning { text, signature, encrypted: None }).into()
+            }),
+            ("[a-z]{1,4}", "[a-z]{1,4}", any::<bool>()).prop_map(|(id, name, is_server_side)| {
+                let arguments = "{\"a\":1}".to_owned();
+                Content::ToolCall(ToolCall { id, name, arguments, signature: None, is_server_side }).into()
+            }),
+        ]
+    }
+
+    fn any_response() -> impl Strategy<Value = ChatResponse> {
+        let choice = (proptest::collection::vec(any_part(), 0..4), any::<bool>());
+        (proptest::collection::vec(choice, 1..3), 0..100_u64).prop_map(|(choices, tokens)| ChatResponse {
+            choices: (0..)
+                .zip(choices)
+                .map(|(index, (parts, is_done))| Choice {
+                    index,
+                    parts,
+                    finish_reason: is_done.then_some(FinishReason::Stop),
+                    finish_reason_raw: is_done.then(|| "stop".to_owned()),
+                    ..Choice::default()
+                })
+                .collect(),
+            usage: Some(Usage { input_tokens: tokens, ..Usage::default() }),
+            ..ChatResponse::default()
+        })
+    }
+
+    proptest! {
+        /// Streaming and not are one thing: what unfolds folds back to the same answer, lawfully.
+        #[test]
+        fn unfolding_then_folding_gives_the_same_answer(response in any_response()) {
+            let events = unfold(&response);
+            let mut grammar = Grammar::default();
+            for event in &events {
+                prop_assert_eq!(grammar.accept(event), Ok(()));
+            }
+            // A choice without parts and without an end leaves no event to tell of it.
+            let mut expected = response;
+            expected.choices.retain(|choice| !choice.parts.is_empty() || choice.finish_reason.is_some());
+            prop_assert_eq!(fold(&events), expected);
+        }
+    }
+
+    #[test]
+    fn two_tool_calls_may_be_open_at_once() {
+        let call = |index, id: &str| StreamEvent::PartStart {
+            index,
+            choice: 0,
+            kind: PartKind::ToolCall { id: id.into(), name: "f".into(), is_server_side: false },
+        };
+        let more =
+            |index, text: &str| StreamEvent::PartDelta { index, delta: PartDelta::Arguments(text.into()) };
+        let events = [
+            StreamEvent::Start(Default::default()),
+            call(0, "a"),
+            call(1, "b"),
+            more(0, "{"),
+            more(1, "["),
+            more(0, "}"),
+            more(1, "]"),
+        ];
+        let response = fold(&events);
+        let arguments: Vec<_> = response.choices[0]
+            .parts
+            .iter()
+            .map(|part| match &part.content {
+                Content::ToolCall(call) => call.arguments.as_str(),
+                _ => "",
+            })
+            .collect();
+        assert_eq!(arguments, ["{}", "[]"]);
+    }
 }

@@ -45,9 +45,11 @@ impl Grammar {
         match event {
             StreamEvent::PartStart { index, choice, kind } => self.part_start(*index, *choice, kind),
             StreamEvent::PartDelta { index, delta } => self.part_delta(*index, delta),
-            StreamEvent::PartEnd { index } => {
-                self.open.remove(index).map(|_| ()).ok_or_else(|| format!("end of part {index}, which is not open"))
-            }
+            StreamEvent::PartEnd { index } => self
+                .open
+                .remove(index)
+                .map(|_| ())
+                .ok_or_else(|| format!("end of part {index}, which is not open")),
             StreamEvent::Finish { choice, .. } => self.finish(*choice),
             StreamEvent::Start(_) | StreamEvent::Usage(_) | StreamEvent::Extension { .. } => Ok(()),
         }
@@ -97,5 +99,44 @@ fn shape(kind: &PartKind) -> Shape {
         PartKind::Reasoning => Shape::Reasoning,
         PartKind::ToolCall { .. } => Shape::ToolCall,
         PartKind::Image { .. } | PartKind::Audio { .. } | PartKind::Opaque { .. } => Shape::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::response::FinishReason;
+
+    fn check(events: &[StreamEvent]) -> Result<bool, String> {
+        let mut grammar = Grammar::default();
+        events.iter().try_for_each(|event| grammar.accept(event))?;
+        Ok(grammar.is_complete())
+    }
+
+    #[test]
+    fn each_law_is_held() {
+        let start = || StreamEvent::Start(Default::default());
+        let open = |index| StreamEvent::PartStart { index, choice: 0, kind: PartKind::Text };
+        let text = |index| StreamEvent::PartDelta { index, delta: PartDelta::Text("a".into()) };
+        let arguments = |index| StreamEvent::PartDelta { index, delta: PartDelta::Arguments("a".into()) };
+        let end = |index| StreamEvent::PartEnd { index };
+        let finish = || StreamEvent::Finish { choice: 0, reason: FinishReason::Stop, raw: None };
+
+        assert_eq!(check(&[start(), open(0), text(0), end(0), finish()]), Ok(true));
+        assert_eq!(check(&[start(), open(0), text(0)]), Ok(false));
+        for wrong in [
+            vec![open(0)],
+            vec![start(), start()],
+            vec![start(), open(1)],
+            vec![start(), open(0), end(0), open(0)],
+            vec![start(), text(0)],
+            vec![start(), open(0), arguments(0)],
+            vec![start(), open(0), end(0), text(0)],
+            vec![start(), open(0), finish()],
+            vec![start(), finish(), finish()],
+            vec![start(), finish(), open(0)],
+        ] {
+            assert!(check(&wrong).is_err(), "{wrong:?}");
+        }
     }
 }

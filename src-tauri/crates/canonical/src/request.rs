@@ -259,5 +259,10 @@ pub enum ResponseFormat {
     Text,
     /// Any JSON object.
     JsonObject,
-    JsonSchema { name: Option<String>, description: Option<String>, schema: Value, strict: Option<bool> },
+    JsonSchema {
+        name: Option<String>,
+        description: Option<String>,
+        schema: Value,
+        strict: Option<bool>,
+    },
 }

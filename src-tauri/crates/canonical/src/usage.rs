@@ -109,8 +109,11 @@ impl Usage {
         let cache_write_1h = self.cache_write_1h_tokens.min(self.cache_write_tokens);
         let input_audio = self.input_audio_tokens.saturating_sub(cache_read_audio);
         let input_image = self.input_image_tokens.saturating_sub(cache_read_image);
-        let named_input =
-            self.cache_read_tokens + self.cache_write_tokens + input_audio + input_image + self.input_video_tokens;
+        let named_input = self.cache_read_tokens
+            + self.cache_write_tokens
+            + input_audio
+            + input_image
+            + self.input_video_tokens;
         let named_output = self.reasoning_tokens + self.output_audio_tokens + self.output_image_tokens;
         UsageParts {
             input: self.input_tokens.saturating_sub(named_input),
