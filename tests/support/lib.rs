@@ -2,3 +2,5 @@
 //! on loopback that replay records byte for byte.
 
 pub mod corpus;
+pub mod laws;
+pub mod quirks;
