@@ -1,110 +1,324 @@
-// Written from the contract until the control crate generates it.
+// Generated from src-tauri/crates/control by its tests; do not edit.
+// SIGNALBOX_WRITE_BINDINGS=1 cargo test -p control --lib bindings
+
+export type AddClientArgs = { name: string, };
+export type AppStatus = { version: string, port: PortStatus, running_requests: number, today: TodaySpend, worst_lamp: LampState, keychain: KeychainStatus, config_path: string, data_dir: string,
+/**
+ * The settings file as it stands is not in force, and why.
+ */
+config_error: string | null, ledger: LedgerView, };
+export type AttemptFailedEvent = { request_id: string, provider: string, model: string, error_kind: string, };
+export type AttemptView = { id: string,
+/**
+ * From 0.
+ */
+ordinal: number, provider: string, model: string, outcome: string, error_kind: string | null, http_status: number | null,
+/**
+ * Why it was made.
+ */
+reason: string | null, error_message: string | null, duration_ms: number | null, time_to_first_token_ms: number | null, cost_picousd: number | null, cost_status: CostStatus, started_at: number, };
+export type ChatTreeView = { chat: ChatView,
+/**
+ * All versions, oldest first; `parent_id` makes the tree.
+ */
+messages: Array<MessageView>, };
+export type ChatView = { id: string, title: string, created_at: number, updated_at: number, message_count: number, model: string | null, is_streaming: boolean, draft: string, };
+export type ChatsChangedEvent = { chat_id: string, };
+export type ClientView = { id: string, name: string,
+/**
+ * The key's last four characters.
+ */
+key_hint: string, created_at: number, last_seen_at: number | null, };
+export type ConfigChangedEvent = {
+/**
+ * The file as it stands is not in force, and why.
+ */
+error: string | null, };
+/**
+ * Programs match `kind`; `message` is for people: what happened, to what, what to do. Neither
+ * ever holds a secret.
+ */
+export type ControlError = { kind: ControlErrorKind, message: string, };
+/**
+ * What went wrong, in a closed vocabulary for programs and a sentence for people.
+ */
+export type ControlErrorKind = "unknown_command" | "invalid_args" | "invalid" | "not_found" | "conflict" | "busy" | "keychain_absent" | "keychain_locked" | "keychain_error" | "settings" | "port" | "provider" | "ledger" | "internal";
+export type CostLineView = { label: string, quantity: number, cost_picousd: number, };
 export type CostStatus = "reported" | "computed" | "estimated" | "unknown";
-export type LampState = "ok" | "degraded" | "open" | "half_open" | "parked" | "unknown";
-export type KeychainState = "available" | "locked" | "absent" | "error";
-export type KeyState = "present" | "missing" | "locked" | "absent" | "error" | "not_needed";
-export type MessageState = "complete" | "streaming" | "stopped" | "failed" | "interrupted" | "truncated";
+export type CreateChatArgs = { model?: string | null, };
+/**
+ * No arguments.
+ */
 export type Empty = Record<string, never>;
-export type AppStatus = {
-  version: string;
-  port: { listening: string | null; error: string | null; requested: string };
-  running_requests: number;
-  today: { cost_picousd: number | null; unknown_count: number; requests: number };
-  worst_lamp: LampState;
-  keychain: { state: KeychainState; message: string | null };
-  config_path: string;
-  data_dir: string;
-  config_error: string | null;
-  ledger: { state: string; dropped: number; message: string | null };
-};
-export type ProviderKind = { kind: string; name: string; protocol: string; base_url: string; key_env: string | null; needs_key: boolean; docs: string };
-export type ProviderView = {
-  id: string; kind: string; name: string; protocol: string; base_url: string;
-  key_source: "keychain" | "env" | "none"; key_env: string | null; key_state: KeyState; key_message: string | null;
-  is_rehearsal: boolean; model_count: number | null;
-};
-export type ProviderTest = { ok: boolean; latency_ms: number | null; models: number | null; error: { kind: string; message: string } | null };
+/**
+ * An error that is part of a result.
+ */
+export type ErrorView = { kind: string, message: string, };
+export type GroupBy = "provider" | "model";
+export type HealthArgs = {
+/**
+ * How far back.
+ */
+minutes: number, };
+export type HealthRow = { provider: string, model: string, lamp: LampState, requests: number, errors: number,
+/**
+ * 0 to 1.
+ */
+error_rate: number, truncated: number, ttft_ms: Quantiles | null, duration_ms: Quantiles | null, tokens_per_second: number | null, last_error: LastError | null, last_seen_at: number | null,
+/**
+ * Requests per bucket, oldest first.
+ */
+sparkline: Array<number>, error_sparkline: Array<number>, };
+export type IdArgs = { id: string, };
+export type KeySource = "keychain" | "env" | "none";
+export type KeyState = "present" | "missing" | "locked" | "absent" | "error" | "not_needed";
+export type KeychainState = "available" | "locked" | "absent" | "error";
+export type KeychainStatus = { state: KeychainState,
+/**
+ * For people; `None` while all is well.
+ */
+message: string | null, };
+export type LampState = "ok" | "degraded" | "open" | "half_open" | "parked" | "unknown";
+export type LastError = { kind: string, message: string, at: number, };
+export type LedgerView = {
+/**
+ * `ok`, `retrying` or `losing`.
+ */
+state: string,
+/**
+ * Records that could not be kept since the start.
+ */
+dropped: number, message: string | null, };
+export type ListChatsArgs = {
+/**
+ * Words to look for in titles and messages.
+ */
+query?: string | null, };
+export type MessageRole = "user" | "assistant" | "system";
+export type MessageState = "complete" | "streaming" | "stopped" | "failed" | "interrupted" | "truncated";
+export type MessageView = { id: string, chat_id: string, parent_id: string | null, role: MessageRole, text: string, reasoning: string, tool_calls: Array<ToolCallView>, model: string | null, state: MessageState, error: ErrorView | null, created_at: number, request_id: string | null, receipt: Receipt | null, };
 export type ModelView = {
-  id: string; provider: string | null; model: string; name: string; is_route: boolean;
-  context_window: number | null; max_output_tokens: number | null; input_usd_per_mtok: string | null; output_usd_per_mtok: string | null;
-};
-export type ClientView = { id: string; name: string; key_hint: string; created_at: number; last_seen_at: number | null };
-export type RouteView = { name: string; strategy: string; targets: { provider: string; model: string }[] };
-export type ChatView = { id: string; title: string; created_at: number; updated_at: number; message_count: number; model: string | null; is_streaming: boolean; draft: string };
-export type ToolCallView = { id: string; name: string; arguments: string };
-export type UsageView = { input: number; cache_read: number; cache_write: number; output: number; reasoning: number };
-export type Receipt = {
-  request_id: string; route: string | null; provider: string | null; model: string | null; attempts: number;
-  time_to_first_token_ms: number | null; duration_ms: number | null; tokens_per_second: number | null; usage: UsageView | null;
-  cost_picousd: number | null; cost_status: CostStatus; finish_reason: string | null;
-};
-export type MessageView = {
-  id: string; chat_id: string; parent_id: string | null; role: "user" | "assistant" | "system"; text: string; reasoning: string;
-  tool_calls: ToolCallView[]; model: string | null; state: MessageState; error: { kind: string; message: string } | null;
-  created_at: number; request_id: string | null; receipt: Receipt | null;
-};
-export type AttemptView = {
-  id: string; ordinal: number; provider: string; model: string; outcome: string; error_kind: string | null; http_status: number | null;
-  reason: string | null; error_message: string | null; duration_ms: number | null; time_to_first_token_ms: number | null; cost_picousd: number | null; cost_status: CostStatus; started_at: number;
-};
-export type RequestView = {
-  id: string; started_at: number; client: string | null; dialect: string; route: string | null; provider: string | null; request_model: string;
-  response_model: string | null; stream: boolean; status: string; http_status: number | null; error_kind: string | null; error_message: string | null; finish_reason: string | null;
-  finish_reason_raw: string | null; usage: UsageView | null; cost_picousd: number | null; cost_status: CostStatus; cost_lines: { label: string; quantity: number; cost_picousd: number }[]; duration_ms: number | null;
-  time_to_first_token_ms: number | null; attempts: AttemptView[];
-};
-export type Quantiles = { p50: number; p95: number; p99: number };
-export type HealthRow = {
-  provider: string; model: string; lamp: LampState; requests: number; errors: number; error_rate: number; truncated: number;
-  ttft_ms: Quantiles | null; duration_ms: Quantiles | null; tokens_per_second: number | null;
-  last_error: { kind: string; message: string; at: number } | null; last_seen_at: number | null; sparkline: number[]; error_sparkline: number[];
-};
-export type SpendGroup = { key: string; cost_picousd: number; requests: number; input_tokens: number; output_tokens: number; unknown: number };
-export type SpendTotal = SpendGroup & { cache_read_tokens: number };
-export type SpendSummary = {
-  today_picousd: number; month_picousd: number; today_unknown: number; month_unknown: number;
-  days: { date: string; groups: SpendGroup[] }[]; totals: SpendTotal[];
-};
-export type SettingsError = { message: string; line: number | null; key: string | null; nearest: string | null };
+/**
+ * What a request names: `provider/model`, or a route's name.
+ */
+id: string, provider: string | null, model: string, name: string, is_route: boolean,
+/**
+ * Tokens.
+ */
+context_window: number | null,
+/**
+ * Tokens.
+ */
+max_output_tokens: number | null,
+/**
+ * US dollars per million tokens, as a decimal.
+ */
+input_usd_per_mtok: string | null,
+/**
+ * US dollars per million tokens, as a decimal.
+ */
+output_usd_per_mtok: string | null, };
+/**
+ * A client just made; its key is shown this once.
+ */
+export type NewClient = { id: string, name: string, key: string, };
+export type PortChangedEvent = { listening: string | null, };
+export type PortStatus = {
+/**
+ * `127.0.0.1:8790`; `None` while the port is closed.
+ */
+listening: string | null,
+/**
+ * Why it is closed.
+ */
+error: string | null,
+/**
+ * What the settings ask for.
+ */
+requested: string, };
+export type ProviderKind = { kind: string, name: string, protocol: string, base_url: string,
+/**
+ * The environment variable that the vendor's own tools read.
+ */
+key_env: string | null, needs_key: boolean, docs: string, };
+export type ProviderTest = { ok: boolean, latency_ms: number | null,
+/**
+ * How many models it lists.
+ */
+models: number | null, error: ErrorView | null, };
+export type ProviderView = { id: string, kind: string, name: string, protocol: string, base_url: string, key_source: KeySource,
+/**
+ * The environment variable, where the key comes from one.
+ */
+key_env: string | null, key_state: KeyState,
+/**
+ * For people: what is wrong with the key and what to do.
+ */
+key_message: string | null, is_rehearsal: boolean,
+/**
+ * Models known so far; `None` before the provider was asked.
+ */
+model_count: number | null, };
+export type Quantiles = { p50: number, p95: number, p99: number, };
+/**
+ * What an answer took and cost.
+ */
+export type Receipt = { request_id: string, route: string | null, provider: string | null, model: string | null, attempts: number, time_to_first_token_ms: number | null, duration_ms: number | null,
+/**
+ * Output tokens over the time from the first token to the end.
+ */
+tokens_per_second: number | null, usage: UsageView | null, cost_picousd: number | null, cost_status: CostStatus, finish_reason: string | null, };
+export type RegenerateArgs = {
+/**
+ * An answer, or the question that is to be answered again.
+ */
+message_id: string, model?: string | null, };
+export type RenameChatArgs = { id: string, title: string, };
+export type RequestEvent = { id: string, };
+export type RequestView = { id: string, started_at: number,
+/**
+ * `None` is the chat window.
+ */
+client: string | null, dialect: string, route: string | null, provider: string | null, request_model: string, response_model: string | null, stream: boolean, status: string, http_status: number | null, error_kind: string | null, error_message: string | null, finish_reason: string | null, finish_reason_raw: string | null, usage: UsageView | null, cost_picousd: number | null, cost_status: CostStatus, cost_lines: Array<CostLineView>, duration_ms: number | null, time_to_first_token_ms: number | null, attempts: Array<AttemptView>, };
+export type RouteView = { name: string, strategy: string, targets: Array<TargetView>, };
+export type SaveProviderArgs = { id: string, kind: string, base_url?: string | null, protocol?: string | null,
+/**
+ * `keychain`, `env:NAME` or `none`.
+ */
+key: string,
+/**
+ * Goes to the keychain and nowhere else; left out, the stored one stays.
+ */
+secret?: string | null, };
+export type SendArgs = { chat_id: string,
+/**
+ * The answer that this replies to; `None` begins the chat, or a second version of its beginning.
+ */
+parent_id: string | null, text: string, model: string, };
+export type SendResult = { user_message_id: string,
+/**
+ * The answer's.
+ */
+message_id: string, request_id: string, };
+export type SetDraftArgs = { id: string, text: string, };
+export type SetKeyArgs = { id: string, secret: string, };
+export type SetListenArgs = {
+/**
+ * `127.0.0.1:8790`
+ */
+listen: string, };
+export type SetTextArgs = { text: string, };
+/**
+ * Why a settings text was not taken; the file is as it was.
+ */
+export type SettingsError = { message: string,
+/**
+ * From 1.
+ */
+line: number | null, key: string | null,
+/**
+ * The known key that looks most like it.
+ */
+nearest: string | null, };
+export type SettingsView = { path: string, text: string, listen: string, };
+export type SpendArgs = {
+/**
+ * How many days, today included.
+ */
+days: number, group_by: GroupBy,
+/**
+ * The window's offset from UTC, east positive: where days begin.
+ */
+utc_offset_minutes: number, };
+export type SpendDay = {
+/**
+ * `2026-11-20`, in the window's time zone.
+ */
+date: string, groups: Array<SpendGroup>, };
+export type SpendGroup = { key: string, cost_picousd: number, requests: number, input_tokens: number, output_tokens: number, unknown: number, };
+export type SpendSummary = { today_picousd: number, month_picousd: number,
+/**
+ * Requests whose cost is unknown and not in the sum.
+ */
+today_unknown: number, month_unknown: number, days: Array<SpendDay>, totals: Array<SpendTotal>, };
+export type SpendTotal = { key: string, cost_picousd: number, requests: number, input_tokens: number, cache_read_tokens: number, output_tokens: number, unknown: number, };
+export type StatusArgs = {
+/**
+ * The window's offset from UTC, east positive: where `today` begins.
+ */
+utc_offset_minutes?: number, };
+export type StopArgs = { message_id: string, };
+export type TargetView = { provider: string, model: string, };
+/**
+ * Since midnight UTC or, where the window said its offset, since its own midnight.
+ */
+export type TodaySpend = { cost_picousd: number,
+/**
+ * Requests whose cost is not known, and is not part of the sum.
+ */
+unknown_count: number, requests: number, };
+export type ToolCallView = { id: string, name: string,
+/**
+ * As the model wrote them.
+ */
+arguments: string, };
+/**
+ * Tokens. `input` includes the cache's, `output` includes reasoning.
+ */
+export type UsageView = { input: number, cache_read: number, cache_write: number, output: number, reasoning: number, };
+/**
+ * One piece of news about an answer that is being written. A `snapshot` replaces everything seen
+ * before, a `delta` is appended, an `end` carries the message as it was saved and is the last.
+ */
 export type WatchItem = {
-  seq: number; kind: "snapshot" | "delta" | "end"; text?: string | null; reasoning?: string | null; tool_calls?: ToolCallView[] | null; message?: MessageView | null;
-};
-export type SendResult = { user_message_id: string; message_id: string; request_id: string };
-export type Commands = {
-  "app.status": { args: Empty; result: AppStatus };
-  "providers.kinds": { args: Empty; result: ProviderKind[] };
-  "providers.list": { args: Empty; result: ProviderView[] };
-  "providers.save": { args: { id: string; kind: string; base_url?: string; protocol?: string; key: string; secret?: string }; result: null };
-  "providers.remove": { args: { id: string }; result: null };
-  "providers.set_key": { args: { id: string; secret: string }; result: null };
-  "providers.test": { args: { id: string }; result: ProviderTest };
-  "providers.models": { args: { id: string }; result: ModelView[] };
-  "models.list": { args: Empty; result: ModelView[] };
-  "clients.list": { args: Empty; result: ClientView[] };
-  "clients.add": { args: { name: string }; result: { id: string; name: string; key: string } };
-  "clients.remove": { args: { id: string }; result: null };
-  "settings.get": { args: Empty; result: { path: string; text: string; listen: string } };
-  "settings.set_text": { args: { text: string }; result: SettingsError | null };
-  "settings.set_listen": { args: { listen: string }; result: null };
-  "routes.list": { args: Empty; result: RouteView[] };
-  "chats.list": { args: { query?: string }; result: ChatView[] };
-  "chats.create": { args: { model?: string }; result: ChatView };
-  "chats.get": { args: { id: string }; result: { chat: ChatView; messages: MessageView[] } };
-  "chats.rename": { args: { id: string; title: string }; result: null };
-  "chats.delete": { args: { id: string }; result: null };
-  "chats.set_draft": { args: { id: string; text: string }; result: null };
-  "chat.send": { args: { chat_id: string; parent_id: string | null; text: string; model: string }; result: SendResult };
-  "chat.regenerate": { args: { message_id: string; model?: string }; result: SendResult };
-  "chat.stop": { args: { message_id: string }; result: null };
-  "requests.get": { args: { id: string }; result: RequestView };
-  "health.list": { args: { minutes: number }; result: HealthRow[] };
-  "spend.summary": { args: { days: number; group_by: "provider" | "model"; utc_offset_minutes: number }; result: SpendSummary };
-};
-export type Events = {
-  "request.started": { id: string };
-  "attempt.failed": { request_id: string };
-  "request.settled": { id: string };
-  "config.changed": { error: string | null };
-  "port.changed": { listening: string | null };
-  "chats.changed": { chat_id: string };
-};
+/**
+ * What to ask for next: `since` this number, nothing up to here is sent again.
+ */
+seq: number, kind: WatchKind, text?: string | null, reasoning?: string | null,
+/**
+ * Whole calls as they stand, not pieces of them.
+ */
+tool_calls?: Array<ToolCallView> | null, message?: MessageView | null, };
+export type WatchKind = "snapshot" | "delta" | "end";
+
+/** Every command: what it takes and what it gives. */
+export interface Commands {
+  "app.status": { args: StatusArgs; result: AppStatus };
+  "providers.kinds": { args: Empty; result: Array<ProviderKind> };
+  "providers.list": { args: Empty; result: Array<ProviderView> };
+  "providers.save": { args: SaveProviderArgs; result: null };
+  "providers.remove": { args: IdArgs; result: null };
+  "providers.set_key": { args: SetKeyArgs; result: null };
+  "providers.test": { args: IdArgs; result: ProviderTest };
+  "providers.models": { args: IdArgs; result: Array<ModelView> };
+  "models.list": { args: Empty; result: Array<ModelView> };
+  "clients.list": { args: Empty; result: Array<ClientView> };
+  "clients.add": { args: AddClientArgs; result: NewClient };
+  "clients.remove": { args: IdArgs; result: null };
+  "settings.get": { args: Empty; result: SettingsView };
+  "settings.set_text": { args: SetTextArgs; result: SettingsError | null };
+  "settings.set_listen": { args: SetListenArgs; result: null };
+  "routes.list": { args: Empty; result: Array<RouteView> };
+  "chats.list": { args: ListChatsArgs; result: Array<ChatView> };
+  "chats.create": { args: CreateChatArgs; result: ChatView };
+  "chats.get": { args: IdArgs; result: ChatTreeView };
+  "chats.rename": { args: RenameChatArgs; result: null };
+  "chats.delete": { args: IdArgs; result: null };
+  "chats.set_draft": { args: SetDraftArgs; result: null };
+  "chat.send": { args: SendArgs; result: SendResult };
+  "chat.regenerate": { args: RegenerateArgs; result: SendResult };
+  "chat.stop": { args: StopArgs; result: null };
+  "requests.get": { args: IdArgs; result: RequestView };
+  "health.list": { args: HealthArgs; result: Array<HealthRow> };
+  "spend.summary": { args: SpendArgs; result: SpendSummary };
+}
+
+/** Every event and its payload. */
+export interface Events {
+  "request.started": RequestEvent;
+  "attempt.failed": AttemptFailedEvent;
+  "request.settled": RequestEvent;
+  "config.changed": ConfigChangedEvent;
+  "port.changed": PortChangedEvent;
+  "chats.changed": ChatsChangedEvent;
+}
