@@ -1,6 +1,9 @@
 -- The first schema. Times are integer milliseconds since the Unix epoch (UTC), costs integer
 -- pico-dollars; NULL means unknown and is never the same as 0. Forward only: a change is a new file.
 
+-- "SgBx": tells our file from another program's.
+PRAGMA application_id = 1399276152;
+
 -- What the ledger remembers about itself (`clean_close`).
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,

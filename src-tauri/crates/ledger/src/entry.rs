@@ -100,19 +100,18 @@ words! {
     }
 }
 
-/// A cost and where it comes from.
+/// A cost and where it comes from; the amount is there exactly where the status is not `Unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// `None` exactly where `status` is `Unknown`.
-    pub picousd: Option<PicoUsd>,
-    pub status: CostStatus,
+    picousd: Option<PicoUsd>,
+    status: CostStatus,
 }
 
 impl Cost {
     pub const UNKNOWN: Self = Self { picousd: None, status: CostStatus::Unknown };
 
     /// Certainly nothing: no provider was reached, or the provider is our own rehearsal.
-    pub const FREE: Self = Self { picousd: Some(PicoUsd::ZERO), status: CostStatus::Computed };
+    pub const FREE: Self = Self::computed(PicoUsd::ZERO);
 
     pub const fn computed(cost: PicoUsd) -> Self {
         Self { picousd: Some(cost), status: CostStatus::Computed }
@@ -124,6 +123,22 @@ impl Cost {
 
     pub const fn estimated(cost: PicoUsd) -> Self {
         Self { picousd: Some(cost), status: CostStatus::Estimated }
+    }
+
+    /// Unknown where either side of the pair says so.
+    pub const fn new(picousd: Option<PicoUsd>, status: CostStatus) -> Self {
+        match (picousd, status) {
+            (None, _) | (_, CostStatus::Unknown) => Self::UNKNOWN,
+            known => Self { picousd: known.0, status },
+        }
+    }
+
+    pub const fn picousd(self) -> Option<PicoUsd> {
+        self.picousd
+    }
+
+    pub const fn status(self) -> CostStatus {
+        self.status
     }
 }
 

@@ -52,26 +52,31 @@ pub(crate) fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection>
     create_private(path)?;
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || -> rusqlite::Result<(Connection, bool)> {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(busy_timeout)?;
-        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        // FULL: a commit is on the disk when it returns, so what `flush` acknowledges survives a
-        // power cut and not only a kill. Group commit bounds how often that is paid, and no
-        // request waits for it.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.set_prepared_statement_cache_capacity(64);
-        let writable = !connection.is_readonly("main")?;
-        Ok((connection, writable && mode.eq_ignore_ascii_case("wal")))
-    };
-    match open() {
-        Ok((connection, true)) => Ok(connection),
-        Ok((_, false)) => Err(LedgerError::ReadOnly { path: path.to_owned() }),
-        Err(error) => Err(LedgerError::sqlite(path, &error)),
+    let refused = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+    connection.busy_timeout(busy_timeout).map_err(refused)?;
+    if !is_ours(&connection).map_err(refused)? {
+        let detail = "it is a database of another program".to_owned();
+        return Err(LedgerError::Corrupt { path: path.to_owned(), detail });
     }
+    let is_writable = set_up(&connection).map_err(refused)?;
+    if is_writable { Ok(connection) } else { Err(LedgerError::ReadOnly { path: path.to_owned() }) }
+}
+
+/// `false` where the file can only be read.
+fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
+    if connection.is_readonly("main")? {
+        return Ok(false);
+    }
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    // FULL: a commit is on the disk when it returns, so what `flush` acknowledges survives a power
+    // cut and not only a kill. Group commit bounds how often that is paid, and no request waits.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(mode.eq_ignore_ascii_case("wal"))
 }
 
 /// A connection that only reads. It needs write access to the folder's shared memory all the same.
@@ -153,7 +158,7 @@ fn copy_before_migration(connection: &Connection, path: &Path, found: u32, now_m
 /// looked at. The file is left as it is.
 pub(crate) fn check_after_unclean_close(connection: &Connection, path: &Path) -> Result<()> {
     if version(connection, path)? == 0 {
-        return refuse_strangers(connection, path);
+        return Ok(());
     }
     let clean: Option<String> = connection
         .query_row("SELECT value FROM meta WHERE key = 'clean_close'", [], |row| row.get(0))
@@ -166,16 +171,16 @@ pub(crate) fn check_after_unclean_close(connection: &Connection, path: &Path) ->
     run_check(connection, path, "PRAGMA quick_check(1)")
 }
 
-/// A file without our schema must be empty: we do not write into another program's database.
-fn refuse_strangers(connection: &Connection, path: &Path) -> Result<()> {
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|error| LedgerError::sqlite(path, &error))?;
-    if tables == 0 {
-        return Ok(());
+/// What the first migration sets: "SgBx".
+const APPLICATION_ID: i64 = 0x5367_4278;
+
+/// Whether the file is empty or bears our mark: another program's database is not ours to change.
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let mark: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if mark != 0 {
+        return Ok(mark == APPLICATION_ID);
     }
-    let detail = "it is a database, but not a ledger of Signalbox".to_owned();
-    Err(LedgerError::Corrupt { path: path.to_owned(), detail })
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
 pub(crate) fn integrity_check(connection: &Connection, path: &Path) -> Result<()> {

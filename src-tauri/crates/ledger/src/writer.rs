@@ -99,8 +99,8 @@ struct QueueState {
     /// Of the records in `items` and of the group that the thread holds.
     rows: usize,
     bytes: usize,
-    /// Somebody waits: commit now.
-    is_urgent: bool,
+    /// Of `items`, those that somebody waits for: commit now.
+    urgent: usize,
     is_closed: bool,
     failure: Option<LedgerError>,
     written: u64,
@@ -126,7 +126,7 @@ impl Writer {
             items: VecDeque::new(),
             rows: 0,
             bytes: 0,
-            is_urgent: false,
+            urgent: 0,
             is_closed: false,
             failure: None,
             written: 0,
@@ -195,7 +195,7 @@ impl Writer {
             return false;
         }
         state.items.push_back(item);
-        state.is_urgent = true;
+        state.urgent += 1;
         self.queue.changed.notify_one();
         true
     }
@@ -243,6 +243,21 @@ struct Worker {
     is_owner: bool,
 }
 
+/// However the thread ends, nobody waits for it in vain: who still does hears `Closed`, as its
+/// sender is dropped.
+struct HangUp(Arc<Queue>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        let items = {
+            let mut state = self.0.lock();
+            state.is_closed = true;
+            std::mem::take(&mut state.items)
+        };
+        drop(items);
+    }
+}
+
 /// What one turn of the thread works on: records that go into one commit, then who waits for it.
 #[derive(Default)]
 struct Group {
@@ -253,6 +268,7 @@ struct Group {
 
 impl Worker {
     fn run(mut self) {
+        let _hang_up = HangUp(Arc::clone(&self.queue));
         let mut pause = FIRST_PAUSE;
         let mut group = Group::default();
         loop {
@@ -293,7 +309,7 @@ impl Worker {
                 .queue
                 .changed
                 .wait_timeout_while(state, GROUP_WAIT, |state| {
-                    state.rows < GROUP_ROWS && !state.is_urgent && !state.is_closed
+                    state.rows < GROUP_ROWS && state.urgent == 0 && !state.is_closed
                 })
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
@@ -305,13 +321,13 @@ impl Worker {
                     group.records.push(*record);
                 }
                 Some(waiting) => {
+                    state.urgent -= 1;
                     group.waiting.push(waiting);
                     break;
                 }
                 None => break,
             }
         }
-        state.is_urgent = state.items.iter().any(|item| !matches!(item, Item::Record(_)));
         state.is_closed
     }
 
@@ -377,7 +393,7 @@ impl Worker {
         let (records, others): (Vec<_>, Vec<_>) =
             state.items.drain(..).partition(|item| matches!(item, Item::Record(_)));
         state.items = records.into();
-        state.is_urgent = false;
+        state.urgent = 0;
         drop(state);
         waiting.extend(others);
         for item in waiting {
@@ -395,7 +411,7 @@ impl Worker {
         let waited = self
             .queue
             .changed
-            .wait_timeout_while(state, pause, |state| !state.is_urgent && !state.is_closed)
+            .wait_timeout_while(state, pause, |state| state.urgent == 0 && !state.is_closed)
             .unwrap_or_else(PoisonError::into_inner);
         drop(waited);
     }
@@ -409,8 +425,6 @@ impl Worker {
             let mut state = self.queue.lock();
             let left = state.rows.max(group.records.len());
             state.dropped += left as u64;
-            // Whoever still waits hears `Closed` as its sender is dropped.
-            state.items.clear();
             left
         };
         if left > 0 {
