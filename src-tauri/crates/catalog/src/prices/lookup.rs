@@ -1,0 +1,145 @@
+//! "Finding the row": a provider names its models in more forms than its price list does.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+
+/// How a model's row was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    /// By its own id, but for case or a leading `models/`.
+    Exact,
+    /// Without its date or build.
+    WithoutDate,
+    /// With `-latest` added or taken away.
+    Latest,
+}
+
+impl Match {
+    pub const fn is_estimate(self) -> bool {
+        !matches!(self, Self::Exact)
+    }
+}
+
+/// A row and how it was found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    pub row: &'a Row,
+    pub step: Match,
+}
+
+/// One provider's ids.
+#[derive(Debug, Default)]
+pub(super) struct ProviderIndex {
+    exact: HashMap<String, usize>,
+    lower: HashMap<String, usize>,
+}
+
+impl ProviderIndex {
+    pub(super) fn add(&mut self, index: usize, model: &str) {
+        self.exact.entry(model.to_owned()).or_insert(index);
+        self.lower.entry(model.to_lowercase()).or_insert(index);
+    }
+
+    /// The first hit of the four steps, each with the id as it is and then without regard to case.
+    pub(super) fn find(&self, id: &str) -> Option<(usize, Match)> {
+        let bare = id.strip_prefix("models/").unwrap_or(id);
+        self.get(id)
+            .or_else(|| self.get(bare))
+            .map(|index| (index, Match::Exact))
+            .or_else(|| Some((self.get(without_date(bare)?)?, Match::WithoutDate)))
+            .or_else(|| Some((self.get(&other_latest(bare))?, Match::Latest)))
+    }
+
+    fn get(&self, id: &str) -> Option<usize> {
+        self.exact.get(id).or_else(|| self.lower.get(&id.to_lowercase())).copied()
+    }
+}
+
+fn other_latest(id: &str) -> String {
+    id.strip_suffix("-latest").map_or_else(|| format!("{id}-latest"), str::to_owned)
+}
+
+/// The id without a trailing date or build, or `None` where it has none: `-2025-08-07`,
+/// `-20250807`, `@20250807`, `-001`, `-09-2025`.
+fn without_date(id: &str) -> Option<&str> {
+    /// `9` stands for any digit.
+    const FORMS: [&str; 5] = ["-9999-99-99", "-99999999", "@99999999", "-99-9999", "-099"];
+    FORMS.iter().find_map(|form| {
+        let at = id.len().checked_sub(form.len())?;
+        let (rest, tail) = (id.get(..at)?, id.get(at..)?);
+        let fits = tail.bytes().zip(form.bytes()).all(|(have, want)| match want {
+            b'9' => have.is_ascii_digit(),
+            _ => have == want,
+        });
+        (fits && !rest.is_empty()).then_some(rest)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prices::PriceTable;
+
+    #[test]
+    fn dates_and_builds_are_taken_off_and_nothing_else() {
+        for (id, rest) in [
+            ("gpt-5-2025-08-07", Some("gpt-5")),
+            ("claude-haiku-4-5-20251001", Some("claude-haiku-4-5")),
+            ("claude-haiku-4-5@20251001", Some("claude-haiku-4-5")),
+            ("gemini-2.0-flash-001", Some("gemini-2.0-flash")),
+            ("command-r-08-2024", Some("command-r")),
+            ("gpt-4-0613", None),
+            ("llama-3.1-405", None),
+            ("gpt-5", None),
+            ("-20250807", None),
+            ("é001", None),
+        ] {
+            assert_eq!(without_date(id), rest, "{id}");
+        }
+    }
+
+    #[test]
+    fn every_row_is_found_by_its_own_id_exactly() {
+        let table = PriceTable::embedded();
+        for row in table.rows() {
+            let found = table.find(&row.provider, &row.model).unwrap();
+            assert_eq!((found.row.model.as_str(), found.step), (row.model.as_str(), Match::Exact));
+        }
+    }
+
+    #[test]
+    fn the_steps_are_tried_in_order_and_the_last_two_are_estimates() {
+        let table = PriceTable::parse(
+            r#"{"as_of":"2026-11-20","models":[
+            {"provider":"p","model":"Big-Model","kind":"chat"},
+            {"provider":"p","model":"small-latest","kind":"chat"},
+            {"provider":"p","model":"small-2025-08-07","kind":"chat"},
+            {"provider":"p","model":"models/odd","kind":"chat"},
+            {"provider":"p","model":"UP","kind":"chat"},
+            {"provider":"p","model":"up","kind":"chat"}]}"#,
+        )
+        .unwrap();
+        for (id, expected) in [
+            ("Big-Model", Some(("Big-Model", Match::Exact))),
+            ("big-model", Some(("Big-Model", Match::Exact))),
+            ("models/Big-Model", Some(("Big-Model", Match::Exact))),
+            ("models/odd", Some(("models/odd", Match::Exact))),
+            ("big-model-2025-08-07", Some(("Big-Model", Match::WithoutDate))),
+            ("models/big-model-001", Some(("Big-Model", Match::WithoutDate))),
+            ("Big-Model-latest", Some(("Big-Model", Match::Latest))),
+            ("small", Some(("small-latest", Match::Latest))),
+            ("small-2025-08-07", Some(("small-2025-08-07", Match::Exact))),
+            ("up", Some(("up", Match::Exact))),
+            ("UP", Some(("UP", Match::Exact))),
+            ("bigger-model", None),
+        ] {
+            let found = table.find("p", id).map(|found| (found.row.model.as_str(), found.step));
+            assert_eq!(found, expected, "{id}");
+        }
+        assert!(table.find("q", "up").is_none());
+    }
+}

@@ -1,0 +1,40 @@
+//! What the price rules say of single providers; everything else in this folder knows none.
+
+/// Deviations of a provider's bill. All off by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ProviderRules {
+    /// The row's `web_search_*` prices the older preview tool; the current tool costs what
+    /// `tools` says, for every model.
+    pub(super) row_search_is_preview: bool,
+    /// What a search brought into the prompt is not charged as input.
+    pub(super) search_results_are_free: bool,
+    /// A reported cost of 0 means nothing.
+    pub(super) zero_reported_cost_means_nothing: bool,
+}
+
+const NONE: ProviderRules = ProviderRules {
+    row_search_is_preview: false,
+    search_results_are_free: false,
+    zero_reported_cost_means_nothing: false,
+};
+
+const BY_PROVIDER: [(&str, ProviderRules); 5] = [
+    // https://developers.openai.com/api/docs/pricing lists both tools.
+    ("openai", ProviderRules { row_search_is_preview: true, ..NONE }),
+    // Grounding's `toolUsePromptTokenCount` is reported and not billed.
+    ("google", ProviderRules { search_results_are_free: true, ..NONE }),
+    ("vertex", ProviderRules { search_results_are_free: true, ..NONE }),
+    // Grok hosted by Azure reports `cost_in_usd_ticks: 0` whatever it charged.
+    ("azure-foundry", ProviderRules { zero_reported_cost_means_nothing: true, ..NONE }),
+    ("azure-openai", ProviderRules { zero_reported_cost_means_nothing: true, ..NONE }),
+];
+
+pub(super) fn of(provider: Option<&str>) -> ProviderRules {
+    let found = BY_PROVIDER.iter().find(|(name, _)| Some(*name) == provider);
+    found.map_or(NONE, |(_, rules)| *rules)
+}
+
+/// Azure serves Grok under hosts of its own, also to a kind that is not named after it.
+pub(super) fn is_azure_host(host: Option<&str>) -> bool {
+    host.is_some_and(|host| host.ends_with(".azure.com") || host.ends_with(".azure.us"))
+}

@@ -1,0 +1,145 @@
+//! The kinds we ship: every file in `providers/`, and nothing else, is the list.
+
+use std::sync::LazyLock;
+
+use include_dir::{Dir, include_dir};
+
+use crate::spec::{self, ProviderSpec, SpecError};
+
+static PROVIDERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/providers");
+
+/// Files that do not parse are left out here and fail the tests, which read the same list.
+static KINDS: LazyLock<Vec<ProviderSpec>> = LazyLock::new(|| {
+    let mut kinds: Vec<ProviderSpec> = shipped().filter_map(|(_, spec)| spec.ok()).collect();
+    kinds.sort_by(|a, b| a.id.cmp(&b.id));
+    kinds
+});
+
+/// Every shipped file's name and what is in it.
+fn shipped() -> impl Iterator<Item = (&'static str, Result<ProviderSpec, SpecError>)> {
+    PROVIDERS.files().map(|file| {
+        let name = file.path().file_name().and_then(|name| name.to_str()).unwrap_or("?");
+        (name, spec::parse_spec(file.contents_utf8().unwrap_or(""), name))
+    })
+}
+
+/// All kinds, sorted by their id.
+pub fn kinds() -> &'static [ProviderSpec] {
+    &KINDS
+}
+
+/// The kind of exactly that name.
+pub fn kind(name: &str) -> Option<&'static ProviderSpec> {
+    kinds().iter().find(|spec| spec.id == name)
+}
+
+/// The kind whose name is most like this one, for a message about a name that is none.
+pub fn nearest_kind(name: &str) -> Option<&'static str> {
+    let lower = name.to_lowercase();
+    spec::nearest(&lower, kinds().iter().map(|spec| spec.id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prices::PriceTable;
+
+    #[test]
+    fn every_shipped_file_parses_and_is_named_after_its_id() {
+        let mut count = 0;
+        for (name, spec) in shipped() {
+            let spec = spec.unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(name, format!("{}.toml", spec.id));
+            count += 1;
+        }
+        assert_eq!(count, kinds().len());
+        assert!(count >= 30, "{count} kinds");
+    }
+
+    #[test]
+    fn ids_are_unique_and_sorted() {
+        assert!(kinds().windows(2).all(|pair| pair[0].id < pair[1].id));
+    }
+
+    #[test]
+    fn every_kind_speaks_a_protocol_that_this_version_speaks() {
+        for spec in kinds() {
+            assert!(wire::protocol(spec.protocol).is_some(), "{}: {}", spec.id, spec.protocol);
+        }
+    }
+
+    #[test]
+    fn every_kind_is_reached_over_https_unless_it_is_local() {
+        for spec in kinds() {
+            match &spec.base_url {
+                Some(url) if spec.is_local => {
+                    assert!(url.starts_with("http://localhost:"), "{}: {url}", spec.id);
+                }
+                Some(url) => assert!(url.starts_with("https://"), "{}: {url}", spec.id),
+                None => assert!(spec.is_in_process || spec.base_url_example.is_some(), "{}", spec.id),
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_price_list_or_says_why_not() {
+        for spec in kinds() {
+            let told = [spec.price_provider.is_some(), spec.is_free, spec.unpriced.is_some()];
+            assert_eq!(told.iter().filter(|told| **told).count(), 1, "{}", spec.id);
+            if let Some(provider) = &spec.price_provider {
+                assert!(PriceTable::embedded().has_provider(provider), "{}: {provider}", spec.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_local_kind_costs_nothing_and_needs_no_key() {
+        for spec in kinds().iter().filter(|spec| spec.is_local) {
+            assert!(spec.is_free, "{}", spec.id);
+            assert!(!spec.needs_key(), "{}", spec.id);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_needed_has_an_environment_name() {
+        for spec in kinds().iter().filter(|spec| spec.needs_key()) {
+            let env = spec.key_env().unwrap_or_else(|| panic!("{}", spec.id));
+            assert!(env.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'), "{env}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_kind_finds_its_neighbour() {
+        assert_eq!(nearest_kind("antropic"), Some("anthropic"));
+        assert_eq!(nearest_kind("OpenAI"), Some("openai"));
+        assert_eq!(nearest_kind("qqqqqqqq"), None);
+        assert!(kind("OpenAI").is_none());
+    }
+
+    /// The corpus holds recorded traffic per provider; who speaks one of our protocols there is
+    /// either a kind of ours or named here with the reason why not.
+    #[test]
+    fn every_recorded_provider_of_our_protocols_is_a_kind() {
+        const NOT_SHIPPED: [(&str, &str); 5] = [
+            ("copilot", "its key is a short-lived token that an OAuth exchange gives"),
+            ("vertex", "signs with Google service accounts and puts the model into the path"),
+            ("mirascope-gateway", "several protocols behind one address: openai-compatible with a base_url"),
+            ("pydantic-gateway", "several protocols behind one address: openai-compatible with a base_url"),
+            ("portkey", "a self-hosted relay: openai-compatible with a base_url"),
+        ];
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/corpus");
+        let Ok(folder) = std::fs::read_dir(corpus) else {
+            eprintln!("skipped: no corpus at {corpus}");
+            return;
+        };
+        for entry in folder {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let mut fields = name.split('.');
+            let (Some(provider), Some(api)) = (fields.next(), fields.next()) else { continue };
+            let spoken = wire::ProtocolId::from_name(api).and_then(wire::protocol).is_some();
+            if spoken && NOT_SHIPPED.iter().all(|(name, _)| *name != provider) {
+                assert!(kind(provider).is_some(), "{name} has no kind");
+            }
+        }
+    }
+}
