@@ -8,6 +8,7 @@ fn main() {
 /// Paths are named because this package's root is the repository, not `src-tauri`.
 #[cfg(feature = "desktop")]
 fn desktop() {
+    println!("cargo:rerun-if-changed=src-tauri/capabilities");
     let attributes = tauri_build::Attributes::new().capabilities_path_pattern("src-tauri/capabilities/**/*");
     if let Err(error) = tauri_build::try_build(attributes) {
         println!("cargo:warning={error:#}");
