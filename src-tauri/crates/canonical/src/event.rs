@@ -95,7 +95,7 @@ pub enum PartDelta {
     Text(String),
     /// Of a tool call: the next piece of its arguments.
     Arguments(String),
-    /// Of a reasoning or tool-call part: its signature, whole.
+    /// Of any part: its signature, whole.
     Signature(String),
     /// Of a reasoning part: its encrypted form, whole.
     Encrypted(String),

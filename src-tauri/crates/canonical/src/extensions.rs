@@ -15,6 +15,9 @@ use serde_json::{Map, Value};
 pub struct Extensions(BTreeMap<String, Map<String, Value>>);
 
 impl Extensions {
+    /// The key for what our own events say and the content has no field for; no wire's name.
+    pub const COMMON: &str = "canonical";
+
     pub fn is_empty(&self) -> bool {
         self.0.values().all(Map::is_empty)
     }

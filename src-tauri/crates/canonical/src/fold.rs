@@ -26,7 +26,7 @@ impl Fold {
             }
             StreamEvent::PartDelta { index, delta } => {
                 if let Some(part) = self.part_mut(*index) {
-                    append(&mut part.content, delta);
+                    append(part, delta);
                 }
             }
             StreamEvent::PartEnd { .. } => {}
@@ -88,20 +88,18 @@ fn content_of(kind: &PartKind) -> Content {
     }
 }
 
-fn append(content: &mut Content, delta: &PartDelta) {
-    match (content, delta) {
+fn append(part: &mut Part, delta: &PartDelta) {
+    if let PartDelta::Signature(signature) = delta {
+        part.set_signature(signature.clone());
+        return;
+    }
+    match (&mut part.content, delta) {
         (Content::Text(text) | Content::Refusal(text), PartDelta::Text(more)) => text.push_str(more),
         (Content::Reasoning(reasoning), PartDelta::Text(more)) => reasoning.text.push_str(more),
-        (Content::Reasoning(reasoning), PartDelta::Signature(signature)) => {
-            reasoning.signature = Some(signature.clone());
-        }
         (Content::Reasoning(reasoning), PartDelta::Encrypted(encrypted)) => {
             reasoning.encrypted = Some(encrypted.clone());
         }
         (Content::ToolCall(call), PartDelta::Arguments(more)) => call.arguments.push_str(more),
-        (Content::ToolCall(call), PartDelta::Signature(signature)) => {
-            call.signature = Some(signature.clone())
-        }
         _ => {}
     }
 }
@@ -124,7 +122,7 @@ pub fn unfold(response: &ChatResponse) -> Vec<StreamEvent> {
     for choice in &response.choices {
         push_extensions(&mut events, Some(choice.index), &choice.extensions);
         for part in &choice.parts {
-            push_part(&mut events, index, choice.index, &part.content);
+            push_part(&mut events, index, choice.index, part);
             index += 1;
         }
     }
@@ -149,19 +147,17 @@ fn push_extensions(events: &mut Vec<StreamEvent>, choice: Option<u32>, extension
     }
 }
 
-fn push_part(events: &mut Vec<StreamEvent>, index: u32, choice: u32, content: &Content) {
-    let (kind, deltas) = match content {
+fn push_part(events: &mut Vec<StreamEvent>, index: u32, choice: u32, part: &Part) {
+    let (kind, mut deltas) = match &part.content {
         Content::Text(text) => (PartKind::Text, vec![PartDelta::Text(text.clone())]),
         Content::Refusal(text) => (PartKind::Refusal, vec![PartDelta::Text(text.clone())]),
         Content::Reasoning(reasoning) => {
             let mut deltas = vec![PartDelta::Text(reasoning.text.clone())];
-            deltas.extend(reasoning.signature.clone().map(PartDelta::Signature));
             deltas.extend(reasoning.encrypted.clone().map(PartDelta::Encrypted));
             (PartKind::Reasoning, deltas)
         }
         Content::ToolCall(call) => {
-            let mut deltas = vec![PartDelta::Arguments(call.arguments.clone())];
-            deltas.extend(call.signature.clone().map(PartDelta::Signature));
+            let deltas = vec![PartDelta::Arguments(call.arguments.clone())];
             let (id, name) = (call.id.clone(), call.name.clone());
             (PartKind::ToolCall { id, name, is_server_side: call.is_server_side }, deltas)
         }
@@ -173,6 +169,7 @@ fn push_part(events: &mut Vec<StreamEvent>, index: u32, choice: u32, content: &C
         // An answer holds no tool results; a provider-run tool's result is an opaque part.
         Content::ToolResult(_) => return,
     };
+    deltas.extend(part.signature().map(|signature| PartDelta::Signature(signature.to_owned())));
     events.push(StreamEvent::PartStart { index, choice, kind });
     events.extend(
         deltas

@@ -79,7 +79,8 @@ impl Grammar {
         let fits = match delta {
             PartDelta::Text(_) => matches!(shape, Shape::Text | Shape::Reasoning),
             PartDelta::Arguments(_) => *shape == Shape::ToolCall,
-            PartDelta::Signature(_) => matches!(shape, Shape::Text | Shape::Reasoning | Shape::ToolCall),
+            // Gemini signs any part, images too.
+            PartDelta::Signature(_) => true,
             PartDelta::Encrypted(_) => *shape == Shape::Reasoning,
         };
         if fits { Ok(()) } else { Err(format!("{delta:?} does not fit part {index}, a {shape:?}")) }

@@ -108,6 +108,25 @@ impl Part {
     pub fn text(text: impl Into<String>) -> Self {
         Content::Text(text.into()).into()
     }
+
+    /// The opaque proof of thought that came with this part, whatever its content is: Gemini signs
+    /// text and images as well as calls.
+    pub fn signature(&self) -> Option<&str> {
+        match &self.content {
+            Content::Reasoning(reasoning) => reasoning.signature.as_deref(),
+            Content::ToolCall(call) => call.signature.as_deref(),
+            _ => self.extensions.field(Extensions::COMMON, "signature")?.as_str(),
+        }
+    }
+
+    pub fn set_signature(&mut self, signature: impl Into<String>) {
+        let signature = signature.into();
+        match &mut self.content {
+            Content::Reasoning(reasoning) => reasoning.signature = Some(signature),
+            Content::ToolCall(call) => call.signature = Some(signature),
+            _ => self.extensions.insert(Extensions::COMMON, "signature", signature.into()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

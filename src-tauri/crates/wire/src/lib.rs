@@ -14,6 +14,7 @@ pub mod errors;
 pub mod frame;
 pub mod gemini_generate;
 pub mod http;
+mod json;
 pub mod openai_chat;
 pub mod quirks;
 

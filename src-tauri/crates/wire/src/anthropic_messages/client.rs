@@ -1,32 +1,94 @@
 //! We call them.
 
+mod messages;
+mod request;
+mod stream;
+mod thinking;
+mod usage;
+
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 
+use super::types;
 use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
 
 #[derive(Debug)]
 pub struct AnthropicMessages;
 
+/// The only version of the API that there is; demanded in every request.
+/// <https://docs.claude.com/en/api/versioning>
+const VERSION_HEADER: (&str, &str) = ("anthropic-version", "2023-06-01");
+
 impl Protocol for AnthropicMessages {
     fn id(&self) -> ProtocolId {
         ProtocolId::AnthropicMessages
     }
+
     fn version(&self) -> &'static str {
         "v1"
     }
-    fn encode_request(&self, _: &ChatRequest, _: &TargetContext<'_>) -> Result<HttpRequest, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &TargetContext<'_>,
+    ) -> Result<HttpRequest, Error> {
+        request::encode(request, target)
     }
-    fn decode_response(&self, _: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
+        stream::decode_whole(body)
     }
+
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {
-        loop {}
+        Box::new(stream::Decoder::default())
     }
+
     fn models_request(&self) -> HttpRequest {
-        HttpRequest::get("/models")
+        let mut request = HttpRequest::get("/models");
+        request.query.push(("limit".into(), "1000".into()));
+        request.headers.push((VERSION_HEADER.0, VERSION_HEADER.1.into()));
+        request
     }
-    fn decode_models(&self, _: &[u8]) -> Result<Vec<ListedModel>, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        let list: types::ModelList =
+            serde_json::from_slice(body).map_err(|error| invalid(&format!("its list of models: {error}")))?;
+        Ok(list
+            .data
+            .into_iter()
+            .map(|model| ListedModel {
+                id: model.id,
+                display_name: model.display_name,
+                context_window: model.max_input_tokens,
+                max_output_tokens: model.max_tokens,
+            })
+            .collect())
+    }
+}
+
+/// `what` came in a form that is not this protocol's.
+fn invalid(what: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        format!("The provider's answer is not Anthropic's Messages: {what}."),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_models_keeps_names_and_limits() {
+        let body = br#"{"data":[{"type":"model","id":"claude-sonnet-4-6","display_name":"Claude Sonnet 4.6",
+            "created_at":"2026-02-04T00:00:00Z","max_input_tokens":200000,"max_tokens":64000},{"id":"claude-x"}],
+            "has_more":false}"#;
+        let models = AnthropicMessages.decode_models(body).unwrap();
+        assert_eq!(models.len(), 2);
+        assert_eq!(models[0].display_name.as_deref(), Some("Claude Sonnet 4.6"));
+        assert_eq!((models[0].context_window, models[0].max_output_tokens), (Some(200_000), Some(64_000)));
+        assert_eq!(models[1], ListedModel { id: "claude-x".into(), ..ListedModel::default() });
+        assert_eq!(AnthropicMessages.decode_models(b"[]").unwrap_err().kind, ErrorKind::InvalidResponse);
     }
 }

@@ -1,1 +1,294 @@
-//! The wire types, field for field.
+//! The wire types, field for field: <https://docs.claude.com/en/api/messages> and, for streams,
+//! <https://docs.claude.com/en/docs/build-with-claude/streaming>.
+//!
+//! Answers are read leniently (a field of the wrong type counts as absent) because relays fill
+//! this wire too; blocks stay JSON until their type is known.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::json::lenient;
+
+// Requests.
+
+#[derive(Debug, Default, Serialize)]
+pub struct MessagesRequest {
+    pub model: String,
+    pub max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<BlockContent>,
+    pub messages: Vec<InputMessage>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<ThinkingConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_config: Option<OutputConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop_sequences: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct InputMessage {
+    pub role: &'static str,
+    pub content: BlockContent,
+}
+
+/// Plain text where that says it all, else blocks.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum BlockContent {
+    Text(String),
+    Blocks(Vec<InputBlock>),
+}
+
+/// One block, with the fields that only this family knows (`cache_control`, `citations`, …).
+#[derive(Debug, Clone, Serialize)]
+pub struct InputBlock {
+    #[serde(flatten)]
+    pub block: Block,
+    #[serde(flatten)]
+    pub extensions: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Block {
+    Text {
+        text: String,
+    },
+    Image {
+        source: Source,
+    },
+    Document {
+        source: Source,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+    },
+    Thinking {
+        thinking: String,
+        signature: String,
+    },
+    RedactedThinking {
+        data: String,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+        input: Value,
+    },
+    ServerToolUse {
+        id: String,
+        name: String,
+        input: Value,
+    },
+    ToolResult {
+        tool_use_id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content: Option<ResultContent>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        is_error: bool,
+    },
+    /// A block kept as it came.
+    #[serde(untagged)]
+    Opaque(Map<String, Value>),
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum ResultContent {
+    Text(String),
+    Blocks(Vec<InputBlock>),
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Source {
+    Base64 { media_type: String, data: String },
+    Text { media_type: &'static str, data: String },
+    Url { url: String },
+    File { file_id: String },
+}
+
+#[derive(Debug, Serialize)]
+pub struct Tool {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub input_schema: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+    #[serde(flatten)]
+    pub extensions: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ThinkingConfig {
+    Enabled { budget_tokens: u64 },
+    Adaptive,
+    Disabled,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct OutputConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effort: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Metadata {
+    pub user_id: String,
+}
+
+// Answers.
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Message {
+    #[serde(deserialize_with = "lenient")]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub model: Option<String>,
+    /// `None` where the document holds none, and then it is no message.
+    #[serde(deserialize_with = "lenient")]
+    pub content: Option<Vec<Value>>,
+    #[serde(deserialize_with = "lenient")]
+    pub stop_reason: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub usage: Option<Usage>,
+    /// `stop_sequence`, `stop_details`, `container`, `context_management`, a relay's own, …
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// One event of a stream; `event:` repeats `type` and is not needed.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    MessageStart {
+        message: Message,
+    },
+    ContentBlockStart {
+        index: u64,
+        content_block: Map<String, Value>,
+    },
+    ContentBlockDelta {
+        index: u64,
+        delta: Map<String, Value>,
+    },
+    ContentBlockStop {
+        index: u64,
+    },
+    MessageDelta {
+        #[serde(default)]
+        delta: MessageDelta,
+        #[serde(default, deserialize_with = "lenient")]
+        usage: Option<Usage>,
+        #[serde(flatten)]
+        rest: Map<String, Value>,
+    },
+    MessageStop,
+    Ping,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MessageDelta {
+    #[serde(deserialize_with = "lenient")]
+    pub stop_reason: Option<String>,
+    /// `stop_sequence`, `stop_details`, `container`.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// Counters of one answer. `input_tokens` leaves out what was read from or written to the cache.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    #[serde(deserialize_with = "lenient")]
+    pub input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_read_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_creation: Option<CacheCreation>,
+    #[serde(deserialize_with = "lenient")]
+    pub output_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub output_tokens_details: Option<OutputTokensDetails>,
+    #[serde(deserialize_with = "lenient")]
+    pub server_tool_use: Option<ServerToolUse>,
+    #[serde(deserialize_with = "lenient")]
+    pub service_tier: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub inference_geo: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub speed: Option<String>,
+    /// The passes that one answer took where there were several: compaction, an advisor's, a
+    /// fallback model's.
+    #[serde(deserialize_with = "lenient")]
+    pub iterations: Option<Vec<Value>>,
+    /// OpenRouter: dollars charged.
+    #[serde(deserialize_with = "lenient")]
+    pub cost: Option<serde_json::Number>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct CacheCreation {
+    #[serde(deserialize_with = "lenient")]
+    pub ephemeral_5m_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub ephemeral_1h_input_tokens: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct OutputTokensDetails {
+    #[serde(deserialize_with = "lenient")]
+    pub thinking_tokens: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ServerToolUse {
+    #[serde(deserialize_with = "lenient")]
+    pub web_search_requests: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub web_fetch_requests: Option<u64>,
+}
+
+/// `GET /v1/models`: <https://docs.claude.com/en/api/models-list>.
+#[derive(Debug, Deserialize)]
+pub struct ModelList {
+    pub data: Vec<ModelInfo>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ModelInfo {
+    pub id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub max_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub max_tokens: Option<u64>,
+}

@@ -1,0 +1,265 @@
+//! A request → their JSON. <https://docs.claude.com/en/api/messages>
+//!
+//! What has no place there and changes no meaning is left out: `seed`, the two penalties,
+//! `logprobs`. Values are sent as the client gave them, also where this API refuses what OpenAI's
+//! takes (a temperature above 1): the provider decides, and says so.
+
+use canonical::request::{FunctionTool, ResponseFormat};
+use canonical::{ChatRequest, Error, Retry, Role, Tool, ToolChoice};
+use serde_json::{Map, Value, json};
+
+use super::super::types::{
+    Block, BlockContent, InputBlock, MessagesRequest, Metadata, OutputConfig, ThinkingConfig,
+};
+use super::super::{FAMILY, models, schema, types};
+use super::VERSION_HEADER;
+use super::messages::{self, Conversation};
+use super::thinking::{self, Circumstances, Plan};
+use crate::json::merge_missing;
+use crate::{HttpRequest, TargetContext};
+
+/// The limit where neither the client nor the catalogue knows one: every Claude since 3 takes it.
+const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// The extension whose values become the `anthropic-beta` header.
+const BETAS: &str = "anthropic_beta";
+
+/// Opt-ins that a request's own content makes necessary.
+/// <https://docs.claude.com/en/api/beta-headers>
+const FILES_BETA: &str = "files-api-2025-04-14";
+const MCP_BETA: &str = "mcp-client-2025-11-20";
+
+pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+    if request.choice_count.is_some_and(|count| count > 1) {
+        return Err(unsayable("Anthropic's Messages give one answer per request, not several (`n`).", "n"));
+    }
+    let mut conversation = messages::convert(&request.messages)?;
+    let plan = thinking::plan(
+        request.reasoning.as_ref(),
+        &Circumstances {
+            model: target.model,
+            max_tokens: request.max_output_tokens.or(target.max_output_tokens).unwrap_or(DEFAULT_MAX_TOKENS),
+            most_tokens: target.max_output_tokens,
+            tool_choice: request.tool_choice.as_ref(),
+            lacks_thought: conversation.lacks_thought(),
+        },
+    );
+    let format = output_format(request.response_format.as_ref(), target.model, &mut conversation);
+    let has_files = conversation.has_files;
+    let body = assemble(request, target, conversation, plan, format)?;
+    finish(body, request, target, has_files)
+}
+
+fn assemble(
+    request: &ChatRequest,
+    target: &TargetContext<'_>,
+    conversation: Conversation,
+    plan: Plan,
+    format: Option<Value>,
+) -> Result<MessagesRequest, Error> {
+    let is_thinking =
+        plan.thinking.as_ref().is_some_and(|thinking| !matches!(thinking, ThinkingConfig::Disabled));
+    let (tools, tool_choice) = tools(request, target, &conversation)?;
+    Ok(MessagesRequest {
+        model: target.model.to_owned(),
+        max_tokens: plan.max_tokens,
+        system: conversation.system_content(),
+        messages: conversation.into_messages(),
+        tools,
+        tool_choice,
+        // While thinking, temperature and top_k are refused, and top_p below 0.95.
+        temperature: request.temperature.filter(|value| !is_thinking || is_one(*value)),
+        top_p: top_p(request, is_thinking),
+        top_k: request.top_k.filter(|_| !is_thinking),
+        thinking: plan.thinking,
+        output_config: (plan.effort.is_some() || format.is_some())
+            .then_some(OutputConfig { effort: plan.effort, format }),
+        stop_sequences: request.stop.clone(),
+        service_tier: request.service_tier.as_deref().and_then(service_tier),
+        metadata: request.user.clone().map(|user_id| Metadata { user_id }),
+        stream: request.stream,
+    })
+}
+
+fn is_one(value: f64) -> bool {
+    (value - 1.0).abs() < f64::EPSILON
+}
+
+/// A `top_p` of 1 changes nothing, yet newer models refuse it beside a temperature; OpenAI's
+/// clients like to send both.
+fn top_p(request: &ChatRequest, is_thinking: bool) -> Option<f64> {
+    request.top_p.filter(|value| {
+        let is_idle = is_one(*value) && request.temperature.is_some();
+        !is_idle && (!is_thinking || *value >= 0.95)
+    })
+}
+
+/// Their two words: `auto` uses priority capacity where the account has some.
+fn service_tier(tier: &str) -> Option<&'static str> {
+    match tier {
+        "auto" | "priority" => Some("auto"),
+        "default" | "standard" | "standard_only" => Some("standard_only"),
+        _ => None,
+    }
+}
+
+/// The schema as `output_config.format`. Where the model has no such field, and for “any JSON
+/// object”, for which there is none at all, the demand becomes a last sentence of the system prompt.
+fn output_format(
+    format: Option<&ResponseFormat>,
+    model: &str,
+    conversation: &mut Conversation,
+) -> Option<Value> {
+    match format? {
+        ResponseFormat::Text => None,
+        ResponseFormat::JsonObject => {
+            conversation.instruct("Answer with one JSON object and nothing else: no prose, no code fence.");
+            None
+        }
+        ResponseFormat::JsonSchema { schema, .. } if models::has_structured_outputs(model) => {
+            Some(json!({ "type": "json_schema", "schema": schema::restrict(schema) }))
+        }
+        ResponseFormat::JsonSchema { schema, .. } => {
+            conversation.instruct(&format!(
+                "Answer with one JSON value that obeys this JSON Schema and nothing else: no prose, no code \
+                 fence.\n{schema}"
+            ));
+            None
+        }
+    }
+}
+
+fn tools(
+    request: &ChatRequest,
+    target: &TargetContext<'_>,
+    conversation: &Conversation,
+) -> Result<(Vec<Value>, Option<Value>), Error> {
+    let mut tools = Vec::with_capacity(request.tools.len());
+    for tool in &request.tools {
+        tools.push(match tool {
+            Tool::Function(function) => function_tool(function, target.model),
+            Tool::Opaque(opaque) if opaque.family == FAMILY => opaque.value.clone(),
+            Tool::Opaque(opaque) => {
+                return Err(unsayable(
+                    format!("Anthropic's Messages have no such tool as this one of {}.", opaque.family),
+                    "tools",
+                ));
+            }
+        });
+    }
+    if tools.is_empty() {
+        // A history with calls is refused where no tools are declared: name them, and let none be called.
+        let declared: Vec<Value> = conversation
+            .called_tools()
+            .into_iter()
+            .map(|name| json!({ "name": name, "input_schema": { "type": "object" } }))
+            .collect();
+        let choice = (!declared.is_empty()).then(|| json!({ "type": "none" }));
+        return Ok((declared, choice));
+    }
+    Ok((tools, tool_choice(request)?))
+}
+
+fn function_tool(function: &FunctionTool, model: &str) -> Value {
+    let tool = types::Tool {
+        name: function.name.clone(),
+        description: function.description.clone(),
+        input_schema: input_schema(function.parameters.as_ref()),
+        strict: function.strict.filter(|strict| *strict && models::has_structured_outputs(model)),
+        extensions: function.extensions.get(FAMILY).cloned().unwrap_or_default(),
+    };
+    serde_json::to_value(tool).unwrap_or_default()
+}
+
+/// `type` is demanded, and it must be `object`.
+fn input_schema(parameters: Option<&Value>) -> Value {
+    match parameters {
+        Some(Value::Object(schema)) if schema.contains_key("type") => Value::Object(schema.clone()),
+        Some(Value::Object(schema)) => {
+            let mut typed = Map::from_iter([("type".to_owned(), "object".into())]);
+            typed.extend(schema.clone());
+            Value::Object(typed)
+        }
+        _ => json!({ "type": "object" }),
+    }
+}
+
+fn tool_choice(request: &ChatRequest) -> Result<Option<Value>, Error> {
+    let mut choice = match &request.tool_choice {
+        None if request.parallel_tool_calls != Some(false) => return Ok(None),
+        None | Some(ToolChoice::Auto) => json!({ "type": "auto" }),
+        Some(ToolChoice::None) => return Ok(Some(json!({ "type": "none" }))),
+        Some(ToolChoice::Required) => json!({ "type": "any" }),
+        Some(ToolChoice::Function(name)) => json!({ "type": "tool", "name": name }),
+        Some(ToolChoice::Opaque(opaque)) if opaque.family == FAMILY => opaque.value.clone(),
+        Some(ToolChoice::Opaque(opaque)) => {
+            return Err(unsayable(
+                format!("Anthropic's Messages have no such tool choice as this one of {}.", opaque.family),
+                "tool_choice",
+            ));
+        }
+    };
+    if request.parallel_tool_calls == Some(false) {
+        choice["disable_parallel_tool_use"] = true.into();
+    }
+    Ok(Some(choice))
+}
+
+fn finish(
+    body: MessagesRequest,
+    request: &ChatRequest,
+    target: &TargetContext<'_>,
+    has_files: bool,
+) -> Result<HttpRequest, Error> {
+    let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
+        return Err(Error::caller("The request cannot be written as JSON."));
+    };
+    let mut betas = Vec::new();
+    if let Some(extensions) = request.extensions.get(FAMILY) {
+        let mut extensions = extensions.clone();
+        match extensions.shift_remove(BETAS) {
+            Some(Value::String(beta)) => betas.push(beta),
+            Some(Value::Array(list)) => betas.extend(list.iter().filter_map(Value::as_str).map(str::to_owned)),
+            _ => {}
+        }
+        if extensions.contains_key("mcp_servers") {
+            betas.push(MCP_BETA.into());
+        }
+        merge_missing(&mut body, &extensions);
+    }
+    for field in &target.quirks.drop_fields {
+        body.shift_remove(field);
+    }
+    if has_files {
+        betas.push(FILES_BETA.into());
+    }
+    let mut sent = HttpRequest::post("/messages", Value::Object(body).to_string().into_bytes());
+    sent.headers.push((VERSION_HEADER.0, VERSION_HEADER.1.into()));
+    if !betas.is_empty() {
+        betas.dedup();
+        sent.headers.push(("anthropic-beta", betas.join(",")));
+    }
+    Ok(sent)
+}
+
+/// What this protocol has no words for; the next target of the route may have them.
+pub(super) fn unsayable(message: impl Into<String>, param: &str) -> Error {
+    let mut error = Error::caller(message).with_param(param);
+    error.retry = Retry::NextTarget;
+    error
+}
+
+/// `BlockContent` of `blocks`: plain text where that is all there is.
+pub(super) fn content(mut blocks: Vec<InputBlock>) -> BlockContent {
+    if let [InputBlock { block: Block::Text { text }, extensions }] = blocks.as_mut_slice()
+        && extensions.is_empty()
+    {
+        return BlockContent::Text(std::mem::take(text));
+    }
+    BlockContent::Blocks(blocks)
+}
+
+/// Whether a role gives instructions rather than taking part.
+pub(super) fn instructs(role: Role) -> bool {
+    matches!(role, Role::System | Role::Developer)
+}

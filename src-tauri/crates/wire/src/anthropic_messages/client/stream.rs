@@ -1,0 +1,425 @@
+//! Their answers → events. A whole answer takes the same way as a stream: as its first event,
+//! with everything in it.
+//!
+//! `message_stop` is the end. A stop reason (in `message_delta`) is held back until it comes, so an
+//! answer that is cut between the two counts as truncated: every recorded host sends the end, and
+//! whoever cuts a connection may cut there. A relay's `[DONE]` counts as the end too. An end without
+//! a stop reason finishes nothing: nobody knows whether the answer is whole.
+
+use std::collections::BTreeMap;
+
+use canonical::event::ResponseStart;
+use canonical::fold::fold;
+use canonical::request::Opaque;
+use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, PartDelta, PartKind, StreamEvent};
+use serde_json::{Map, Value};
+
+use super::super::FAMILY;
+use super::{invalid, types, usage};
+use crate::{Frame, FrameOutcome, StreamDecoder, errors};
+
+/// A whole answer.
+pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
+    if value["type"] == "error" || value.get("error").is_some_and(|error| !error.is_null()) {
+        return Err(errors::classify_value(200, &value).unwrap_or_else(|| invalid("an error without words")));
+    }
+    let message: types::Message =
+        serde_json::from_value(value).map_err(|error| invalid(&error.to_string()))?;
+    if message.content.is_none() {
+        return Err(invalid("it has no `content`"));
+    }
+    let mut decoder = Decoder::default();
+    let mut events = Vec::new();
+    decoder.message_start(message, &mut events);
+    decoder.message_stop(&mut events);
+    Ok(fold(&events))
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    has_started: bool,
+    /// Index of the next part.
+    next_part: u32,
+    /// Their block's index → what is known of it.
+    open: BTreeMap<u64, OpenBlock>,
+    /// All reports so far, merged.
+    usage: Option<types::Usage>,
+    /// Held back until `message_stop`.
+    stop_reason: Option<String>,
+    /// Sources of text parts: what only this family can say of them.
+    citations: Vec<Value>,
+    /// Of tool calls: the fields that have no canonical word (`caller`, `server_name`), by call id.
+    call_fields: Map<String, Value>,
+    /// Finished, or ended without a reason to finish.
+    has_stopped: bool,
+    has_finished: bool,
+}
+
+#[derive(Debug)]
+struct OpenBlock {
+    shape: Shape,
+    signature: String,
+    citations: Vec<Value>,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Text { part: u32 },
+    Thinking { part: u32 },
+    /// `input`: what the block's start said; it counts where no piece of JSON follows.
+    ToolUse { part: u32, input: Value, has_pieces: bool },
+    /// Becomes a part when it is whole.
+    Opaque(Map<String, Value>),
+}
+
+impl StreamDecoder for Decoder {
+    fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
+        if frame.data.trim() == "[DONE]" {
+            self.message_stop(out);
+            return Ok(FrameOutcome::Known);
+        }
+        let Ok(value) = serde_json::from_str::<Value>(frame.data) else {
+            return Ok(FrameOutcome::Malformed);
+        };
+        if value["type"] == "error" || value.get("error").is_some_and(|error| !error.is_null()) {
+            self.end_parts(out);
+            return Err(in_band(&value));
+        }
+        let Some(tag) = value["type"].as_str() else {
+            return Ok(FrameOutcome::Malformed);
+        };
+        if !TAGS.contains(&tag) || (self.has_stopped && tag != "ping") {
+            return Ok(FrameOutcome::Unknown);
+        }
+        match serde_json::from_value(value) {
+            Ok(event) => Ok(self.event(event, out)),
+            Err(_) => Ok(FrameOutcome::Malformed),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        self.end_parts(out);
+        if self.has_finished {
+            return Ok(());
+        }
+        let message = match (self.has_stopped, &self.stop_reason) {
+            (true, _) => "The provider ended its answer without saying why it stopped.",
+            (false, Some(_)) => "The provider's answer broke off before its end (no `message_stop`).",
+            (false, None) => "The provider's answer broke off in the middle.",
+        };
+        Err(Error::new(ErrorKind::Truncated, Origin::Provider, message))
+    }
+}
+
+/// Events with a meaning; the others are passed over and counted.
+const TAGS: &[&str] = &[
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "ping",
+];
+
+fn in_band(value: &Value) -> Error {
+    errors::classify_value(200, value).unwrap_or_else(|| {
+        Error::new(
+            ErrorKind::ServerError,
+            Origin::Provider,
+            "The provider ended its answer with an error and gave no reason.",
+        )
+    })
+}
+
+impl Decoder {
+    fn event(&mut self, event: types::Event, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+        match event {
+            types::Event::MessageStart { message } if self.has_started => {
+                // A second start is a relay's repetition; only its counts are news.
+                self.take_usage(message.usage, out);
+            }
+            types::Event::MessageStart { message } => self.message_start(message, out),
+            types::Event::ContentBlockStart { index, content_block } => {
+                self.start(ResponseStart::default(), out);
+                self.block_stop(index, out);
+                self.block_start(index, content_block, out);
+            }
+            types::Event::ContentBlockDelta { index, delta } => return self.block_delta(index, &delta, out),
+            types::Event::ContentBlockStop { index } => self.block_stop(index, out),
+            types::Event::MessageDelta { delta, usage, rest } => {
+                self.start(ResponseStart::default(), out);
+                if delta.stop_reason.is_some() {
+                    self.stop_reason = delta.stop_reason;
+                }
+                self.rest(delta.rest, out);
+                self.rest(rest, out);
+                self.take_usage(usage, out);
+            }
+            types::Event::MessageStop => self.message_stop(out),
+            types::Event::Ping => {}
+        }
+        FrameOutcome::Known
+    }
+
+    /// `Start`, once. A stream whose first event was lost starts with its next.
+    fn start(&mut self, start: ResponseStart, out: &mut Vec<StreamEvent>) {
+        if !std::mem::replace(&mut self.has_started, true) {
+            out.push(StreamEvent::Start(start));
+        }
+    }
+
+    fn message_start(&mut self, message: types::Message, out: &mut Vec<StreamEvent>) {
+        self.start(ResponseStart { id: message.id, model: message.model, ..ResponseStart::default() }, out);
+        for (index, block) in (0..).zip(message.content.unwrap_or_default()) {
+            if let Value::Object(block) = block {
+                self.block_start(index, block, out);
+                self.block_stop(index, out);
+            }
+        }
+        self.stop_reason = message.stop_reason;
+        self.rest(message.rest, out);
+        self.take_usage(message.usage, out);
+    }
+
+    fn message_stop(&mut self, out: &mut Vec<StreamEvent>) {
+        self.end_parts(out);
+        if !std::mem::replace(&mut self.has_stopped, true)
+            && let Some(raw) = self.stop_reason.take()
+        {
+            self.start(ResponseStart::default(), out);
+            self.has_finished = true;
+            out.push(StreamEvent::Finish { choice: 0, reason: finish_reason(&raw), raw: Some(raw) });
+        }
+    }
+
+    fn end_parts(&mut self, out: &mut Vec<StreamEvent>) {
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        for index in open {
+            self.block_stop(index, out);
+        }
+    }
+
+    fn take_usage(&mut self, report: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
+        let Some(report) = report else { return };
+        if let Some(passes) = report.iterations.as_ref().filter(|passes| !passes.is_empty()) {
+            extend(out, None, [("iterations".to_owned(), Value::Array(passes.clone()))].into_iter().collect());
+        }
+        let merged = self.usage.get_or_insert_with(types::Usage::default);
+        usage::merge(merged, report);
+        out.push(StreamEvent::Usage(usage::convert(merged)));
+    }
+
+    /// Fields beside those with a canonical word: `stop_sequence`, `stop_details`, `container`, ….
+    fn rest(&mut self, rest: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+        let fields = rest
+            .into_iter()
+            .filter(|(name, value)| !value.is_null() && !matches!(name.as_str(), "type" | "role"))
+            .collect();
+        extend(out, Some(0), fields);
+    }
+
+    fn open_part(&mut self, kind: PartKind, out: &mut Vec<StreamEvent>) -> u32 {
+        let index = self.next_part;
+        self.next_part += 1;
+        out.push(StreamEvent::PartStart { index, choice: 0, kind });
+        index
+    }
+
+    fn block_start(&mut self, index: u64, mut block: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+        let kind = string(&mut block, "type");
+        let mut open = OpenBlock {
+            shape: Shape::Opaque(Map::new()),
+            signature: String::new(),
+            citations: match block.remove("citations") {
+                Some(Value::Array(citations)) => citations,
+                _ => Vec::new(),
+            },
+        };
+        match kind.as_str() {
+            "text" => {
+                let part = self.open_part(PartKind::Text, out);
+                push_delta(out, part, PartDelta::Text(string(&mut block, "text")));
+                open.shape = Shape::Text { part };
+            }
+            "thinking" => {
+                let part = self.open_part(PartKind::Reasoning, out);
+                push_delta(out, part, PartDelta::Text(string(&mut block, "thinking")));
+                open.signature = string(&mut block, "signature");
+                open.shape = Shape::Thinking { part };
+            }
+            "redacted_thinking" => {
+                let part = self.open_part(PartKind::Reasoning, out);
+                push_delta(out, part, PartDelta::Encrypted(string(&mut block, "data")));
+                open.shape = Shape::Thinking { part };
+            }
+            "tool_use" | "server_tool_use" | "mcp_tool_use" => {
+                open.shape = self.tool_use(block, kind != "tool_use", out);
+            }
+            _ => {
+                block.shift_insert(0, "type".into(), kind.into());
+                if !open.citations.is_empty() {
+                    block.insert("citations".into(), std::mem::take(&mut open.citations).into());
+                }
+                open.shape = Shape::Opaque(block);
+            }
+        }
+        self.open.insert(index, open);
+    }
+
+    fn tool_use(
+        &mut self,
+        mut block: Map<String, Value>,
+        is_server_side: bool,
+        out: &mut Vec<StreamEvent>,
+    ) -> Shape {
+        let (id, name) = (string(&mut block, "id"), string(&mut block, "name"));
+        let input = block.remove("input").unwrap_or_default();
+        block.retain(|name, value| {
+            !value.is_null() && !(name == "caller" && value.get("type").is_some_and(|kind| kind == "direct"))
+        });
+        if !block.is_empty() {
+            self.call_fields.insert(id.clone(), Value::Object(block));
+            extend(
+                out,
+                Some(0),
+                [("tool_calls".to_owned(), Value::Object(self.call_fields.clone()))].into_iter().collect(),
+            );
+        }
+        let part = self.open_part(PartKind::ToolCall { id, name, is_server_side }, out);
+        Shape::ToolUse { part, input, has_pieces: false }
+    }
+
+    fn block_delta(
+        &mut self,
+        index: u64,
+        delta: &Map<String, Value>,
+        out: &mut Vec<StreamEvent>,
+    ) -> FrameOutcome {
+        let field = |name: &str| delta.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let kind = field("type");
+        if !self.open.contains_key(&index) && !self.open_implied(index, &kind, out) {
+            return FrameOutcome::Malformed;
+        }
+        let Some(open) = self.open.get_mut(&index) else {
+            return FrameOutcome::Malformed;
+        };
+        match (kind.as_str(), &mut open.shape) {
+            ("text_delta", Shape::Text { part }) => push_delta(out, *part, PartDelta::Text(field("text"))),
+            ("thinking_delta", Shape::Thinking { part }) => {
+                push_delta(out, *part, PartDelta::Text(field("thinking")));
+            }
+            ("signature_delta", Shape::Thinking { .. }) => open.signature.push_str(&field("signature")),
+            ("citations_delta", _) => open.citations.extend(delta.get("citation").cloned()),
+            ("input_json_delta", Shape::ToolUse { part, has_pieces, .. }) => {
+                let piece = field("partial_json");
+                *has_pieces |= !piece.is_empty();
+                push_delta(out, *part, PartDelta::Arguments(piece));
+            }
+            (_, Shape::Opaque(block)) => append_strings(block, delta),
+            ("text_delta" | "thinking_delta" | "signature_delta" | "input_json_delta", _) => {
+                return FrameOutcome::Malformed;
+            }
+            _ => return FrameOutcome::Unknown,
+        }
+        FrameOutcome::Known
+    }
+
+    /// A block whose start was lost: its first delta tells what it was, unless it was a tool call,
+    /// whose name nobody can know.
+    fn open_implied(&mut self, index: u64, delta: &str, out: &mut Vec<StreamEvent>) -> bool {
+        let kind = match delta {
+            "text_delta" => "text",
+            "thinking_delta" => "thinking",
+            _ => return false,
+        };
+        self.start(ResponseStart::default(), out);
+        self.block_start(index, Map::from_iter([("type".to_owned(), kind.into())]), out);
+        true
+    }
+
+    fn block_stop(&mut self, index: u64, out: &mut Vec<StreamEvent>) {
+        let Some(open) = self.open.remove(&index) else { return };
+        let part = match open.shape {
+            Shape::Text { part } => part,
+            Shape::Thinking { part } => {
+                push_delta(out, part, PartDelta::Signature(open.signature));
+                part
+            }
+            Shape::ToolUse { part, input, has_pieces } => {
+                if !has_pieces {
+                    let input = if input.is_null() { Value::Object(Map::new()) } else { input };
+                    push_delta(out, part, PartDelta::Arguments(input.to_string()));
+                }
+                part
+            }
+            Shape::Opaque(block) => {
+                let opaque = Opaque { family: FAMILY.into(), value: Value::Object(block) };
+                self.open_part(PartKind::Opaque { opaque }, out)
+            }
+        };
+        out.push(StreamEvent::PartEnd { index: part });
+        if !open.citations.is_empty() {
+            self.cite(part, open.citations, out);
+        }
+    }
+
+    /// Every citation so far, each with the part that it stands for: a later list replaces an
+    /// earlier one.
+    fn cite(&mut self, part: u32, citations: Vec<Value>, out: &mut Vec<StreamEvent>) {
+        for mut citation in citations {
+            if let Value::Object(fields) = &mut citation {
+                fields.insert("part_index".into(), part.into());
+            }
+            self.citations.push(citation);
+        }
+        let all = Value::Array(self.citations.clone());
+        extend(out, Some(0), [("citations".to_owned(), all)].into_iter().collect());
+    }
+}
+
+fn push_delta(out: &mut Vec<StreamEvent>, index: u32, delta: PartDelta) {
+    if !delta.is_empty() {
+        out.push(StreamEvent::PartDelta { index, delta });
+    }
+}
+
+fn extend(out: &mut Vec<StreamEvent>, choice: Option<u32>, fields: Map<String, Value>) {
+    if !fields.is_empty() {
+        out.push(StreamEvent::Extension { choice, family: FAMILY.into(), fields });
+    }
+}
+
+fn string(block: &mut Map<String, Value>, name: &str) -> String {
+    match block.remove(name) {
+        Some(Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// A delta of a block that this version has no word for (`compaction_delta`): strings grow, other
+/// fields are replaced.
+fn append_strings(block: &mut Map<String, Value>, delta: &Map<String, Value>) {
+    for (name, value) in delta.iter().filter(|(name, _)| *name != "type") {
+        match (block.get_mut(name), value) {
+            (Some(Value::String(have)), Value::String(more)) => have.push_str(more),
+            _ => {
+                block.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// <https://docs.claude.com/en/api/handling-stop-reasons>
+fn finish_reason(raw: &str) -> FinishReason {
+    match raw {
+        "end_turn" => FinishReason::Stop,
+        "stop_sequence" => FinishReason::StopSequence,
+        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+        "tool_use" => FinishReason::ToolCalls,
+        "pause_turn" | "compaction" => FinishReason::Paused,
+        "refusal" => FinishReason::Refusal,
+        _ => FinishReason::Other,
+    }
+}

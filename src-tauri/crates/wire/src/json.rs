@@ -1,0 +1,52 @@
+//! Small moves on JSON that every family makes.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// A field that is `None` where it is missing, null or not of its type: one odd counter must not
+/// cost the message around it. For `#[serde(default, deserialize_with = "lenient")]`.
+pub(crate) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
+/// Adds the fields of `extra` that `body` does not say itself; objects that both have are merged
+/// by the same rule.
+pub(crate) fn merge_missing(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
+    for (name, value) in extra {
+        match (body.get_mut(name), value) {
+            (None, value) => {
+                body.insert(name.clone(), value.clone());
+            }
+            (Some(Value::Object(ours)), Value::Object(theirs)) => merge_missing(ours, theirs),
+            (Some(_), _) => {}
+        }
+    }
+}
+
+/// The arguments of a tool call as the object that wires with structured arguments demand.
+/// Text that is no JSON object is kept whole under `arguments`: the model sees what it wrote.
+pub(crate) fn arguments_object(arguments: &str) -> Value {
+    if arguments.trim().is_empty() {
+        return Value::Object(Map::new());
+    }
+    match serde_json::from_str(arguments) {
+        Ok(Value::Object(object)) => Value::Object(object),
+        Ok(other) => Value::Object(Map::from_iter([("arguments".to_owned(), other)])),
+        Err(_) => Value::Object(Map::from_iter([("arguments".to_owned(), arguments.into())])),
+    }
+}
+
+/// What the first characters of base64 say of an image that came without its media type.
+pub(crate) fn image_type(base64: &str) -> &'static str {
+    match base64.as_bytes() {
+        [b'/', b'9', b'j', ..] => "image/jpeg",
+        [b'R', b'0', b'l', b'G', ..] => "image/gif",
+        [b'U', b'k', b'l', b'G', ..] => "image/webp",
+        _ => "image/png",
+    }
+}
