@@ -389,3 +389,6 @@ fn tree(connection: &Connection, id: &str) -> rusqlite::Result<Option<ChatTree>>
         .collect::<rusqlite::Result<_>>()?;
     Ok(Some(ChatTree { chat, messages }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ impl Ledger {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ fn page(connection: &Connection, after: Option<&(i64, String)>) -> rusqlite::Res
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ pub mod export;
 pub mod query;
 mod schema;
 mod spend;
+#[cfg(test)]
+mod testing;
 pub mod writer;
 
 use std::fs::File;

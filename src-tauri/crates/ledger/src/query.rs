@@ -403,3 +403,6 @@ fn health(connection: &Connection, window: Window) -> rusqlite::Result<Vec<Targe
     }
     Ok(tallies.into_iter().map(|(target, tally)| tally.finish(target)).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,11 +176,13 @@ const APPLICATION_ID: i64 = 0x5367_4278;
 
 /// Whether the file is empty or bears our mark: another program's database is not ours to change.
 fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    let mark: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    if mark != 0 {
-        return Ok(mark == APPLICATION_ID);
-    }
-    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+    // One statement, so that both are of the same moment while another process makes the tables.
+    connection.query_row(
+        "SELECT application_id = ?1 OR (application_id = 0 AND NOT EXISTS (SELECT 1 FROM sqlite_schema))
+         FROM pragma_application_id",
+        [APPLICATION_ID],
+        |row| row.get(0),
+    )
 }
 
 pub(crate) fn integrity_check(connection: &Connection, path: &Path) -> Result<()> {
@@ -255,3 +257,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.push(suffix);
     PathBuf::from(name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ fn cells(
     }
     Ok(cells)
 }
+
+#[cfg(test)]
+mod tests;

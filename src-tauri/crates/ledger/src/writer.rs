@@ -89,11 +89,13 @@ enum Item {
     Call(Call),
 }
 
+#[derive(Default)]
 struct Queue {
     state: Mutex<QueueState>,
     changed: Condvar,
 }
 
+#[derive(Default)]
 struct QueueState {
     items: VecDeque<Item>,
     /// Of the records in `items` and of the group that the thread holds.
@@ -122,18 +124,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// `is_owner` marks a clean close at the end.
     pub(crate) fn start(path: &Path, connection: Connection, is_owner: bool) -> Result<Self> {
-        let state = QueueState {
-            items: VecDeque::new(),
-            rows: 0,
-            bytes: 0,
-            urgent: 0,
-            is_closed: false,
-            failure: None,
-            written: 0,
-            dropped: 0,
-            failed: 0,
-        };
-        let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
+        let queue = Arc::new(Queue::default());
         if is_owner {
             connection
                 .busy_timeout(WRITER_BUSY_TIMEOUT)
@@ -440,3 +431,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
