@@ -83,6 +83,11 @@ export class Page {
     return this.send("POST", "/execute/sync", { script, args });
   }
 
+  /** Runs a script that calls `done` when it is finished. */
+  sendAsync(script) {
+    return this.send("POST", "/execute/async", { script: `const done = arguments[arguments.length - 1]; ${script}`, args: [] });
+  }
+
   /** The elements that `css` finds, in the page's order. */
   async all(css) {
     const found = await this.send("POST", "/elements", { using: "css selector", value: css });
@@ -129,11 +134,6 @@ export class Page {
   async resize(width, height) {
     await this.send("POST", "/window/rect", { width, height });
     await until(`the page is ${width} wide`, async () => (await this.run("return window.innerWidth;")) === width, 5);
-  }
-
-  /** A PNG of what the window shows. */
-  async screenshot() {
-    return Buffer.from(await this.send("GET", "/screenshot"), "base64");
   }
 
   async close() {
