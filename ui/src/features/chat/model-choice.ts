@@ -1,0 +1,33 @@
+import type { ModelView } from "../../api/bindings";
+
+export const REHEARSAL = "rehearsal";
+
+export const isRehearsalModel = (model: { provider: string | null }): boolean => model.provider === REHEARSAL;
+
+/**
+ * The model a chat uses: what was picked for it, else what it used last, else the last pick
+ * anywhere; at first a route, then a real model, and the rehearsal while there is no key.
+ */
+export function modelFor(models: readonly ModelView[], wanted: (string | null | undefined)[]): ModelView | null {
+  for (const id of wanted) {
+    const found = id ? models.find((m) => m.id === id) : undefined;
+    if (found) return found;
+  }
+  return models.find((m) => m.is_route) ?? models.find((m) => !isRehearsalModel(m)) ?? models[0] ?? null;
+}
+
+export interface ModelGroup {
+  key: string;
+  label: string;
+  models: ModelView[];
+}
+
+/** Routes first, then providers by name, the rehearsal last. */
+export function groupModels(models: readonly ModelView[], nameOf: (provider: string) => string): ModelGroup[] {
+  const routes = models.filter((m) => m.is_route);
+  const providers = [...new Set(models.filter((m) => !m.is_route).map((m) => m.provider ?? ""))];
+  const groups = providers
+    .map((p) => ({ key: p, label: nameOf(p), models: models.filter((m) => !m.is_route && (m.provider ?? "") === p) }))
+    .sort((a, b) => Number(a.key === REHEARSAL) - Number(b.key === REHEARSAL) || a.label.localeCompare(b.label));
+  return routes.length > 0 ? [{ key: "routes", label: "Routes", models: routes }, ...groups] : groups;
+}

@@ -1,0 +1,83 @@
+import type { HealthRow, Quantiles } from "../../api/bindings";
+import { LampWord } from "../../components/Lamp";
+import { Line } from "../../components/Line";
+import { QuantileAxis, QuantileGlyph } from "../../components/QuantileGlyph";
+import { Sparkline } from "../../components/Sparkline";
+import { count, exactTime, NONE, percent, plural, rate, seconds } from "../../lib/format";
+import { testids } from "../../lib/testids";
+
+/** One row per provider and model; a provider is named once, at its first row. */
+export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string }) {
+  const sorted = [...rows].sort((a, b) => a.provider.localeCompare(b.provider) || Number(b.requests) - Number(a.requests));
+  return (
+    <div className="health-table" tabIndex={0} role="region" aria-label="Lines">
+      <table>
+        <thead>
+          <tr className="heads">
+            <th colSpan={3} />
+            <th className="wide" />
+            <th colSpan={2} />
+            <th className="wide" />
+            <th colSpan={3} className="r">first token, s</th>
+            <th colSpan={3} className="r">whole answer, s</th>
+            <th />
+          </tr>
+          <tr>
+            <th>Provider</th>
+            <th>Model</th>
+            <th>State</th>
+            <th className="wide">Last {span}</th>
+            <th className="r">Requests</th>
+            <th className="r">Errors</th>
+            <th className="wide"><QuantileAxis /></th>
+            <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
+            <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
+            <th className="r">tok/s</th>
+          </tr>
+        </thead>
+        <tbody>
+          {sorted.map((row, i) => (
+            <Row key={`${row.provider}/${row.model}`} row={row} named={sorted[i - 1]?.provider !== row.provider} span={span} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row({ row, named, span }: { row: HealthRow; named: boolean; span: string }) {
+  return (
+    <tr data-testid={testids.healthRow} data-line={`${row.provider}/${row.model}`}>
+      <td>{named ? <Line provider={row.provider}>{row.provider}</Line> : <span className="sr-only">{row.provider}</span>}</td>
+      <td className="cut model-cell" title={row.model}>{row.model}</td>
+      <td title={row.last_seen_at === null ? undefined : `last request ${exactTime(Number(row.last_seen_at))}`}><LampWord state={row.lamp} /></td>
+      <td className="wide"><Sparkline values={row.sparkline.map(Number)} errors={row.error_sparkline.map(Number)} label={`requests over the last ${span}, ${plural(Number(row.requests), "request")} in all`} /></td>
+      <td className="r">{count(row.requests)}</td>
+      <td className="r"><ErrorRate row={row} /></td>
+      <td className="wide"><QuantileGlyph of={row.ttft_ms} slow={row.lamp === "degraded"} /></td>
+      <Three of={row.ttft_ms} />
+      <Three of={row.duration_ms} />
+      <td className="r">{rate(row.tokens_per_second)}</td>
+    </tr>
+  );
+}
+
+const Three = ({ of }: { of: Quantiles | null }) => (
+  <>
+    <td className="r">{seconds(of?.p50)}</td>
+    <td className="r">{seconds(of?.p95)}</td>
+    <td className="r">{seconds(of?.p99)}</td>
+  </>
+);
+
+/** A share of five requests says little, so colour starts where failures are many and frequent. */
+function ErrorRate({ row }: { row: HealthRow }) {
+  if (Number(row.requests) === 0) return <span className="t3">{NONE}</span>;
+  const tone = row.error_rate >= 0.2 ? "med bad" : row.error_rate >= 0.03 ? "med" : "t2";
+  return (
+    <span className={tone} title={`${count(row.errors)} of ${plural(Number(row.requests), "request")}${Number(row.truncated) > 0 ? `, ${count(row.truncated)} cut short` : ""}`}>
+      {percent(row.error_rate)}
+      <span className="unit">%</span>
+    </span>
+  );
+}

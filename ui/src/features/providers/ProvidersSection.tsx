@@ -1,0 +1,159 @@
+import { useState } from "react";
+import { backend } from "../../api";
+import { ControlError } from "../../api/backend";
+import type { KeychainStatus, ProviderTest, ProviderView } from "../../api/bindings";
+import { refresh, useProviders, useStatus } from "../../api/queries";
+import { Callout } from "../../components/Callout";
+import { Confirm } from "../../components/Confirm";
+import { Icon } from "../../components/Icon";
+import { Badge } from "../../components/Lamp";
+import { Line } from "../../components/Line";
+import { Ago } from "../../components/Time";
+import { count, duration, NONE } from "../../lib/format";
+import { useUi } from "../../lib/store";
+import { testids } from "../../lib/testids";
+import { ProviderForm } from "./ProviderForm";
+import { ProviderModels } from "./ProviderModels";
+import { type KeyBadge, keyBadge } from "./key-badge";
+import { SetKey } from "./SetKey";
+
+export type Tested = { at: number; result: ProviderTest } | "running";
+
+export function ProvidersSection() {
+  const { data: providers, error } = useProviders();
+  const { data: status } = useStatus();
+  const overlay = useUi((s) => s.overlay);
+  const show = useUi((s) => s.show);
+  const [tested, setTested] = useState<Record<string, Tested>>({});
+  const [open, setOpen] = useState<{ what: "models" | "key" | "remove"; provider: ProviderView } | null>(null);
+
+  const test = async (id: string) => {
+    setTested((t) => ({ ...t, [id]: "running" }));
+    const result = await backend().call("providers.test", { id }).catch((e: unknown): ProviderTest => {
+      const failure = ControlError.from(e);
+      return { ok: false, latency_ms: null, models: null, error: { kind: failure.kind, message: failure.message } };
+    });
+    setTested((t) => ({ ...t, [id]: { at: Date.now(), result } }));
+    await refresh("providers.list", "models.list", "app.status");
+  };
+  const changed = async (id: string) => {
+    await refresh("providers.list", "models.list", "app.status", "settings.get");
+    void test(id);
+  };
+  const close = () => setOpen(null);
+  const editing = overlay?.kind === "provider" ? overlay : null;
+
+  return (
+    <>
+      <div className="sh">
+        <h2>Providers</h2>
+        <span className="t3 small cut">Keys live in the system keychain. The window never sees one again.</span>
+        <button type="button" className="btn push" data-testid={testids.addProvider} onClick={() => show({ kind: "provider", id: null })}>
+          <Icon name="plus" small />
+          Add provider
+        </button>
+      </div>
+      {status && <KeychainNote keychain={status.keychain} />}
+      {error && <p className="screen-error" role="alert">{error.message}</p>}
+      <div className="scroll-y" tabIndex={0} role="region" aria-label="Providers">
+        <table className="rule">
+          <thead><tr><th>Provider</th><th>Key</th><th className="hide-n">Where</th><th className="hide-n">Last test</th><th className="r">Models</th><th><span className="sr-only">Actions</span></th></tr></thead>
+          <tbody>
+            {(providers ?? []).map((p) => (
+              <Row key={p.id} provider={p} tested={tested[p.id]} onTest={() => void test(p.id)} onEdit={() => show({ kind: "provider", id: p.id })} onOpen={(what) => setOpen({ what, provider: p })} />
+            ))}
+          </tbody>
+        </table>
+        {providers?.every((p) => p.is_rehearsal) && <p className="empty">Only the rehearsal is here so far. Add a provider to talk to real models; the rehearsal stays.</p>}
+      </div>
+      {editing && <ProviderForm provider={providers?.find((p) => p.id === editing.id) ?? null} taken={(providers ?? []).map((p) => p.id)} keychain={status?.keychain ?? null} onClose={() => show(null)} onSaved={(id) => void changed(id)} />}
+      {open?.what === "models" && <ProviderModels provider={open.provider} onClose={close} />}
+      {open?.what === "key" && <SetKey provider={open.provider} onClose={close} onSaved={() => void changed(open.provider.id)} />}
+      {open?.what === "remove" && (
+        <Confirm
+          title={`Remove ${open.provider.id}?`}
+          text="It leaves the settings file, and its key leaves the keychain. What was spent with it stays in the books."
+          verb="Remove"
+          onClose={close}
+          onConfirm={async () => {
+            await backend().call("providers.remove", { id: open.provider.id });
+            await refresh("providers.list", "models.list", "settings.get", "app.status");
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+interface RowProps {
+  provider: ProviderView;
+  tested: Tested | undefined;
+  onTest(): void;
+  onEdit(): void;
+  onOpen(what: "models" | "key" | "remove"): void;
+}
+
+function Row({ provider: p, tested, onTest, onEdit, onOpen }: RowProps) {
+  const badge = keyBadge(p, tested);
+  return (
+    <tr data-testid={testids.providerRow(p.id)} data-key-state={p.key_state}>
+      <td>
+        <Line provider={p.kind} title={`${p.name}, ${p.base_url}`}>{p.id}</Line>
+        {p.is_rehearsal && <span className="why">built in, not a real model</span>}
+      </td>
+      <td><KeyCell badge={badge} /></td>
+      <td className="t2 hide-n cut where">{whereOf(p)}</td>
+      <td className="t2 num hide-n">{tested === "running" ? "testing" : tested ? <><Ago at={tested.at} />{tested.result.latency_ms !== null && `, ${duration(tested.result.latency_ms)}`}</> : "not in this window"}</td>
+      <td className="r">{p.model_count === null ? NONE : count(p.model_count)}</td>
+      <td className="r">
+        {badge.needsKey && <button type="button" className="btn small primary" onClick={() => onOpen("key")}>{p.key_state === "present" ? "Replace key" : "Enter key"}</button>}
+        <button type="button" className="btn small" disabled={tested === "running"} onClick={onTest}>Test</button>
+        <button type="button" className="btn small" onClick={() => onOpen("models")}>Models</button>
+        {!p.is_rehearsal && (
+          <>
+            <button type="button" className="btn small" onClick={onEdit}>Edit</button>
+            <button type="button" className="btn small icon" aria-label={`Remove ${p.id}`} title={`Remove ${p.id}`} onClick={() => onOpen("remove")}><Icon name="close" small /></button>
+          </>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function KeyCell({ badge }: { badge: KeyBadge }) {
+  return (
+    <>
+      <Badge state={badge.lamp} testId={testids.keyState}>{badge.word}</Badge>
+      {badge.why !== "" && <span className="why cut" title={badge.why}>{badge.why}</span>}
+    </>
+  );
+}
+
+function whereOf(p: ProviderView): string {
+  switch (p.key_source) {
+    case "keychain":
+      return "keychain";
+    case "env":
+      return `variable ${p.key_env ?? ""}`.trim();
+    case "none":
+      return p.is_rehearsal ? "in this app" : "no key";
+  }
+}
+
+/** No keychain is no dead end: what works instead is said here. */
+function KeychainNote({ keychain }: { keychain: KeychainStatus }) {
+  const title = { available: "", locked: "The keychain is locked", absent: "There is no keychain here", error: "The keychain does not work" }[keychain.state];
+  if (title === "") return null;
+  return (
+    <div className="pad">
+      <Callout state={keychain.state === "locked" ? "half_open" : "degraded"} title={title}>
+        <p>{keychain.message}</p>
+        <p>
+          {keychain.state === "locked"
+            ? "Unlock it in the system; keys stored there work again at once."
+            : "Give keys in environment variables instead (env:NAME), or start a Secret Service such as GNOME Keyring or KWallet. Keys are never written to a file."}
+        </p>
+      </Callout>
+    </div>
+  );
+}

@@ -1,0 +1,93 @@
+import { useState } from "react";
+import type { HealthRow, LampState } from "../api/bindings";
+import { useRead } from "../api/queries";
+import { Lamp } from "../components/Lamp";
+import { Seg } from "../components/Seg";
+import { Stat, Unit } from "../components/Stat";
+import { Ago } from "../components/Time";
+import { HealthTable } from "../features/health/HealthTable";
+import { LastErrors } from "../features/health/LastErrors";
+import { count, duration, percent, plural } from "../lib/format";
+import { LAMP_ORDER, LAMP_WORDS } from "../lib/words";
+
+type Minutes = "15" | "60" | "1440";
+
+const WINDOWS: { value: Minutes; label: string }[] = [
+  { value: "15", label: "15 min" },
+  { value: "60", label: "1 h" },
+  { value: "1440", label: "24 h" },
+];
+
+export function HealthScreen() {
+  const [minutes, setMinutes] = useState<Minutes>("60");
+  const { data: rows, error } = useRead("health.list", { minutes: Number(minutes) }, { every: 10_000 });
+  const span = WINDOWS.find((w) => w.value === minutes)?.label ?? "";
+  return (
+    <>
+      <header className="bar">
+        <h1>Health</h1>
+        <span className="small t3 wide">last {span}, per provider and model</span>
+        <span className="push" />
+        <Seg label="Window" value={minutes} options={WINDOWS} onChange={setMinutes} />
+      </header>
+      {error && <p className="screen-error" role="alert">{error.message}</p>}
+      <Stats rows={rows ?? []} />
+      {rows?.length === 0 ? (
+        <p className="empty">No requests in the last {span}. Start a chat, or point a tool at the port; each provider and model that answers gets its line here.</p>
+      ) : (
+        <>
+          <HealthTable rows={rows ?? []} span={span} />
+          <LastErrors rows={rows ?? []} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Stats({ rows }: { rows: HealthRow[] }) {
+  const requests = sum(rows, (r) => r.requests);
+  const errors = sum(rows, (r) => r.errors);
+  const truncated = sum(rows, (r) => r.truncated);
+  const slowest = rows.reduce<HealthRow | null>((worst, r) => (r.ttft_ms && r.ttft_ms.p95 > (worst?.ttft_ms?.p95 ?? 0) ? r : worst), null);
+  const latest = rows.reduce<HealthRow | null>((last, r) => (r.last_error && Number(r.last_error.at) > Number(last?.last_error?.at ?? 0) ? r : last), null);
+  return (
+    <div className="stats">
+      <Stat label="Answered" context={requests === 0 ? "no requests" : `${count(requests - errors)} of ${plural(requests, "request")}`}>
+        {requests === 0 ? "–" : <>{percent(1 - errors / requests)}<Unit>%</Unit></>}
+      </Stat>
+      <Stat label="Not healthy" context={troubleWords(rows)}>
+        <Troubles rows={rows} />
+      </Stat>
+      <Stat label="Cut short" context="streams that ended early">{count(truncated)}</Stat>
+      <Stat label="Slowest first token, p95" context={slowest ? `${slowest.provider} ${slowest.model}` : "no answers yet"}>{slowest?.ttft_ms ? duration(slowest.ttft_ms.p95) : "–"}</Stat>
+      <Stat label="Last failure" context={latest?.last_error ? `${latest.provider} ${latest.model}` : "none in this window"}>
+        {latest?.last_error ? <Ago at={Number(latest.last_error.at)} /> : "–"}
+      </Stat>
+    </div>
+  );
+}
+
+const sum = (rows: HealthRow[], of: (r: HealthRow) => number): number => rows.reduce((n, r) => n + Number(of(r)), 0);
+
+function troubled(rows: HealthRow[]): { state: LampState; n: number }[] {
+  return LAMP_ORDER.filter((s) => s !== "ok" && s !== "unknown")
+    .map((state) => ({ state, n: rows.filter((r) => r.lamp === state).length }))
+    .filter(({ n }) => n > 0);
+}
+
+const troubleWords = (rows: HealthRow[]): string => troubled(rows).map(({ state }) => LAMP_WORDS[state]).join(", ") || (rows.length > 0 ? "all lines are ok" : "no lines yet");
+
+function Troubles({ rows }: { rows: HealthRow[] }) {
+  const all = troubled(rows);
+  if (all.length === 0) return <>{rows.length === 0 ? "–" : "0"}</>;
+  return (
+    <span className="troubles">
+      {all.map(({ state, n }) => (
+        <span key={state} className="row">
+          <Lamp state={state} label={LAMP_WORDS[state]} />
+          {n}
+        </span>
+      ))}
+    </span>
+  );
+}
