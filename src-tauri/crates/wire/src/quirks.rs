@@ -22,6 +22,11 @@ pub struct Quirks {
     pub no_done_marker: bool,
     /// openai-chat: the field in which earlier reasoning is sent back (`reasoning_content`).
     pub reasoning_field: Option<String>,
+    /// openai-chat: takes `reasoning: {effort, max_tokens, enabled}` (OpenRouter, Vercel gateway);
+    /// by default the level is sent as `reasoning_effort`.
+    pub reasoning_object: bool,
+    /// openai-chat: takes a thought's signature back in `extra_content.google` of its tool call.
+    pub google_signatures: bool,
     /// Request fields that the provider refuses; dropped on the way out.
     pub drop_fields: Vec<String>,
 }

@@ -1,6 +1,19 @@
 //! We call them.
+//!
+//! - [`request`]: a canonical request → `POST /chat/completions`.
+//! - [`stream`]: chunks, and a whole answer as one chunk, → events; [`choice`] keeps a choice's
+//!   open parts, [`finish`] and [`usage`] hold what words and counts mean.
+
+mod choice;
+mod finish;
+mod request;
+mod stream;
+mod usage;
 
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+use serde_json::Value;
+
+pub(in crate::openai_chat) use choice::{media_of_url, thinking_text, thought_signature};
 
 use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
 
@@ -11,22 +24,78 @@ impl Protocol for OpenAiChat {
     fn id(&self) -> ProtocolId {
         ProtocolId::OpenaiChat
     }
+
     fn version(&self) -> &'static str {
         "v1"
     }
-    fn encode_request(&self, _: &ChatRequest, _: &TargetContext<'_>) -> Result<HttpRequest, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &TargetContext<'_>,
+    ) -> Result<HttpRequest, Error> {
+        let body = request::encode(request, target)?;
+        Ok(HttpRequest::post("/chat/completions", body.to_string().into_bytes()))
     }
-    fn decode_response(&self, _: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error> {
+        stream::Decoder::new(quirks).whole(body)
     }
-    fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {
-        loop {}
+
+    fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::new(quirks))
     }
+
     fn models_request(&self) -> HttpRequest {
         HttpRequest::get("/models")
     }
-    fn decode_models(&self, _: &[u8]) -> Result<Vec<ListedModel>, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    /// OpenAI's `{data: [...]}`, and the bare array of Together. Names of limits are everyone's own.
+    fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        let value: Value = serde_json::from_slice(body).map_err(|_| not_a_list())?;
+        let list = ["data", "models"].iter().find_map(|name| value.get(*name)).unwrap_or(&value);
+        let models = list.as_array().ok_or_else(not_a_list)?;
+        Ok(models.iter().filter_map(listed_model).collect())
     }
+}
+
+fn listed_model(model: &Value) -> Option<ListedModel> {
+    let text = |names: &[&str]| {
+        let said = names.iter().find_map(|name| model.get(*name)?.as_str());
+        said.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let number = |places: &[&str]| {
+        places.iter().find_map(|place| model.pointer(place)?.as_u64()).filter(|limit| *limit > 0)
+    };
+    let id = text(&["id", "name"])?;
+    Some(ListedModel {
+        display_name: text(&["display_name", "name"]).filter(|name| *name != id),
+        context_window: number(&[
+            "/context_length",
+            "/context_window",
+            "/max_context_length",
+            "/max_model_len",
+            "/max_input_tokens",
+            "/model_spec/availableContextTokens",
+            "/capabilities/limits/max_context_window_tokens",
+            "/meta/n_ctx",
+            "/meta/n_ctx_train",
+        ]),
+        max_output_tokens: number(&[
+            "/top_provider/max_completion_tokens",
+            "/max_completion_tokens",
+            "/max_output_tokens",
+            "/max_tokens",
+            "/capabilities/limits/max_output_tokens",
+        ]),
+        id,
+    })
+}
+
+fn not_a_list() -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        "The provider answered with something that is no list of models. Check the base URL.",
+    )
 }

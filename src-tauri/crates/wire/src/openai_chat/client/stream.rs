@@ -1,0 +1,282 @@
+//! Chunks → events; a whole answer is one chunk.
+//!
+//! The end of a stream has two signs: each choice's finish reason, and `[DONE]`. The finish reason
+//! is the one that counts, because it is the model's: an answer is whole where every choice has
+//! one, also when the connection then ends without `[DONE]` (Perplexity, Writer and GPUStack never
+//! send it, and at most a last usage report can be missing). `[DONE]` without a finish reason is a
+//! relay's word only; it counts where a quirk says that this provider leaves the reason out.
+//!
+//! Finish events wait for the end, because chunks after the finish reason may still bring tool
+//! calls, another reason or an error (OpenRouter).
+
+use std::collections::BTreeMap;
+
+use canonical::event::ResponseStart;
+use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEvent, Usage, fold};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::choice::{ChoiceState, Sink};
+use super::{finish, usage};
+use crate::openai_chat::types::{Choice, Chunk, FAMILY};
+use crate::{Frame, FrameOutcome, Quirks, StreamDecoder, errors};
+
+/// The terminator of a stream.
+const DONE: &str = "[DONE]";
+
+#[derive(Debug)]
+pub(super) struct Decoder {
+    quirks: Quirks,
+    is_started: bool,
+    /// Differs between answers; part of ids that are minted.
+    answer_key: String,
+    next_part: u32,
+    choices: BTreeMap<u32, ChoiceState>,
+    /// Fields of the whole answer that were passed on already: some repeat in every chunk
+    /// (Perplexity's citations, 10 KB each time).
+    passed_on: Map<String, Value>,
+    service_tier: Option<String>,
+    /// The last usage that was passed on.
+    usage: Option<Usage>,
+    /// Nothing more is taken: the end or an error was passed on.
+    is_over: bool,
+}
+
+impl Decoder {
+    pub(super) fn new(quirks: &Quirks) -> Self {
+        Self {
+            quirks: quirks.clone(),
+            is_started: false,
+            answer_key: String::new(),
+            next_part: 0,
+            choices: BTreeMap::new(),
+            passed_on: Map::new(),
+            service_tier: None,
+            usage: None,
+            is_over: false,
+        }
+    }
+
+    /// A whole answer. Its JSON is closed, so nothing of it is missing, whether a finish reason
+    /// was sent or not.
+    pub(super) fn whole(mut self, body: &[u8]) -> Result<ChatResponse, Error> {
+        let chunk: Chunk = serde_json::from_slice(body).map_err(|_| not_an_answer())?;
+        if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
+            return Err(not_an_answer());
+        }
+        let mut events = Vec::new();
+        self.chunk(chunk, &mut events)?;
+        self.conclude(true, &mut events)?;
+        Ok(fold::fold(&events))
+    }
+
+    fn chunk(&mut self, mut chunk: Chunk, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        let choices = chunk.choices.take().unwrap_or_default();
+        let id = chunk.id.take().filter(|id| !id.is_empty());
+        // Azure's first chunk is about the prompt; the next one has the answer's id.
+        if id.is_some() || !choices.is_empty() || chunk.usage.is_some() {
+            self.start(id, &mut chunk, out);
+        }
+        self.fields(std::mem::take(&mut chunk.rest), out);
+        for choice in choices {
+            self.choice(choice, out)?;
+        }
+        self.usage(&chunk, out);
+        Ok(())
+    }
+
+    fn start(&mut self, id: Option<String>, chunk: &mut Chunk, out: &mut Vec<StreamEvent>) {
+        if std::mem::replace(&mut self.is_started, true) {
+            return;
+        }
+        self.answer_key = id.as_deref().map(answer_key).unwrap_or_default();
+        let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+        out.push(StreamEvent::Start(ResponseStart {
+            id,
+            model: said(chunk.model.take()),
+            created: chunk.created.filter(|seconds| *seconds > 0),
+            system_fingerprint: said(chunk.system_fingerprint.take()),
+        }));
+        let waiting = self.passed_on.clone();
+        push_fields(waiting, out);
+    }
+
+    /// Fields of the whole answer: passed on when they are new or have changed.
+    fn fields(&mut self, mut fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+        fields.retain(|name, value| {
+            !value.is_null()
+                && !matches!(name.as_str(), "obfuscation" | "p")
+                && self.passed_on.get(name) != Some(value)
+        });
+        if let Some(tier) = fields.get("service_tier").and_then(Value::as_str) {
+            self.service_tier = Some(tier.to_owned());
+        }
+        self.passed_on.extend(fields.clone());
+        if self.is_started {
+            push_fields(fields, out);
+        }
+    }
+
+    fn choice(&mut self, choice: Choice, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        let mut rest = choice.rest;
+        let error = rest.remove("error").filter(|error| !error.is_null());
+        let index = choice.index.unwrap_or(0);
+        let state = self.choices.entry(index).or_insert_with(|| ChoiceState::new(index));
+        let mut sink = Sink { out, next_part: &mut self.next_part };
+        if let Some(message) = choice.delta.or(choice.message) {
+            state.take(message, &self.answer_key, &mut sink);
+        }
+        state.extension(rest, "", &mut sink);
+        state.set_finish_word(finish::word(&choice.finish_reason));
+        match error {
+            Some(error) => Err(in_band(&serde_json::json!({ "error": error }))),
+            None => Ok(()),
+        }
+    }
+
+    fn usage(&mut self, chunk: &Chunk, out: &mut Vec<StreamEvent>) {
+        let older = || {
+            // Groq's place for it before `usage` came to streams.
+            let value = self.passed_on.get("x_groq")?.get("usage")?;
+            RawValue::from_string(value.to_string()).ok()
+        };
+        let Some(raw) = chunk.usage.clone().or_else(|| older().filter(|_| self.usage.is_none())) else {
+            return;
+        };
+        let Some(mut decoded) = usage::decode(&raw, &self.quirks) else { return };
+        decoded.service_tier = decoded.service_tier.take().or_else(|| self.service_tier.clone());
+        decoded.reported_cost = decoded.reported_cost.or_else(|| self.cost_beside_usage());
+        if self.usage.as_ref() != Some(&decoded) {
+            self.usage = Some(decoded.clone());
+            out.push(StreamEvent::Usage(decoded));
+        }
+        let rest = usage::rest(&raw);
+        if !rest.is_empty() {
+            let fields = Map::from_iter([("usage".to_owned(), Value::Object(rest))]);
+            self.fields(fields, out);
+        }
+    }
+
+    /// Venice says the cost beside the usage: `cost: {usd, diem}`.
+    fn cost_beside_usage(&self) -> Option<canonical::PicoUsd> {
+        let cost = self.passed_on.get("cost")?;
+        usage::dollars(&RawValue::from_string(cost.to_string()).ok()?)
+    }
+
+    /// Ends every part, and every choice that has its finish reason (or that is known to be whole).
+    fn conclude(&mut self, is_known_whole: bool, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        self.is_over = true;
+        self.close(out);
+        let mut sink = Sink { out, next_part: &mut self.next_part };
+        let (ended, open): (Vec<_>, Vec<_>) =
+            self.choices.values().partition(|choice| is_known_whole || choice.finish_word().is_some());
+        if let Some(word) =
+            ended.iter().filter_map(|choice| choice.finish_word()).find(|word| is_failure(word))
+        {
+            return Err(failed(word));
+        }
+        ended.iter().for_each(|choice| choice.finish(&mut sink));
+        if ended.is_empty() || !open.is_empty() { Err(truncated()) } else { Ok(()) }
+    }
+
+    fn close(&mut self, out: &mut Vec<StreamEvent>) {
+        let mut sink = Sink { out, next_part: &mut self.next_part };
+        self.choices.values_mut().for_each(|choice| choice.close(&mut sink));
+    }
+
+    /// An error in the stream: what had arrived is ended, so that it is whole.
+    fn fail(&mut self, error: Error, out: &mut Vec<StreamEvent>) -> Error {
+        self.is_over = true;
+        self.close(out);
+        error
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
+        if self.is_over {
+            return Ok(FrameOutcome::Known);
+        }
+        if frame.data.trim() == DONE {
+            self.conclude(self.quirks.done_without_finish_reason, out)?;
+            return Ok(FrameOutcome::Known);
+        }
+        let Ok(mut chunk) = serde_json::from_str::<Chunk>(frame.data) else {
+            return Ok(FrameOutcome::Malformed);
+        };
+        let is_error = !chunk.error.is_null()
+            || frame.event == Some("error")
+            || chunk.object.as_deref() == Some("error")
+            || chunk.rest.get("type").is_some_and(|kind| kind == "error");
+        if is_error {
+            chunk.rest.remove("error");
+            let value = serde_json::from_str(frame.data).unwrap_or(Value::Null);
+            // The chunk may hold the usage that the failed answer is billed for.
+            let outcome = if chunk.usage.is_some() { self.chunk(chunk, out) } else { Ok(()) };
+            return Err(self.fail(outcome.err().unwrap_or_else(|| in_band(&value)), out));
+        }
+        if chunk.choices.is_none() && chunk.usage.is_none() {
+            return Ok(FrameOutcome::Unknown);
+        }
+        match self.chunk(chunk, out) {
+            Ok(()) => Ok(FrameOutcome::Known),
+            Err(error) => Err(self.fail(error, out)),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        if self.is_over { Ok(()) } else { self.conclude(false, out) }
+    }
+}
+
+fn push_fields(fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+    if !fields.is_empty() {
+        out.push(StreamEvent::Extension { choice: None, family: FAMILY.to_owned(), fields });
+    }
+}
+
+/// Eight hexadecimal digits of an answer's id (FNV-1a) and a separator.
+fn answer_key(id: &str) -> String {
+    let hash =
+        id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}_")
+}
+
+fn is_failure(word: &str) -> bool {
+    finish::reason(word) == FinishReason::Error
+}
+
+fn in_band(value: &Value) -> Error {
+    errors::classify_value(200, value).unwrap_or_else(|| {
+        Error::new(
+            ErrorKind::ServerError,
+            Origin::Provider,
+            "The provider ended its answer with an error and gave no reason.",
+        )
+    })
+}
+
+fn failed(word: &str) -> Error {
+    Error::new(
+        ErrorKind::ServerError,
+        Origin::Provider,
+        format!("The provider gave up in the middle of its answer (finish reason “{word}”)."),
+    )
+    .with_code(word)
+}
+
+fn truncated() -> Error {
+    Error::new(
+        ErrorKind::Truncated,
+        Origin::Provider,
+        "The provider's answer broke off: its stream ended without a finish reason.",
+    )
+}
+
+fn not_an_answer() -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        "The provider answered with something that is no chat completion. Check the base URL.",
+    )
+}
