@@ -148,7 +148,11 @@ fn from_evidence(status: u16, evidence: Evidence) -> Error {
         .find_map(|code| by_code(code, status))
         .map(|kind| refine(kind, &message))
         .or_else(|| by_message(&message, status))
-        .unwrap_or_else(|| by_status(evidence.status.filter(|_| status < 400).unwrap_or(status)));
+        .unwrap_or_else(|| match evidence.status.filter(|_| status < 400).unwrap_or(status) {
+            // It is the API that speaks, so its answer is not foreign; it failed.
+            ..400 => ErrorKind::ServerError,
+            status => by_status(status),
+        });
     let mut error = made(kind, shorten(&message));
     error.status = (status >= 400).then_some(status).or(evidence.status);
     error.code = evidence.codes.into_iter().next();

@@ -7,10 +7,11 @@
 //! Reading is lenient where the recorded corpus is: `null` and a missing field are one, a field of
 //! the wrong type counts as missing where the answer makes sense without it.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use crate::json::lenient;
 
 /// The family's name, in the corpus and in [`canonical::Extensions`].
 pub const FAMILY: &str = "openai-chat";
@@ -224,11 +225,6 @@ pub struct CacheCreation {
 pub struct ServerToolUse {
     #[serde(deserialize_with = "count")]
     pub web_search_requests: Option<u64>,
-}
-
-/// The value where it is of the type asked for, `None` where it is anything else.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 /// A count, also where it is written as a float.

@@ -10,6 +10,7 @@ use canonical::request::{
 use canonical::{ChatRequest, Content, Error, Extensions, Message, Part, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
+use crate::json::merge_missing;
 use crate::openai_chat::types::{FAMILY, FUNCTION_PREFIX};
 use crate::{Quirks, TargetContext};
 
@@ -187,9 +188,7 @@ fn write_back(body: &mut Map<String, Value>, extensions: &Extensions, quirks: &Q
 
 fn merge(target: Option<&mut Value>, more: &Value) {
     if let (Some(Value::Object(target)), Value::Object(more)) = (target, more) {
-        for (name, value) in more {
-            target.entry(name.clone()).or_insert_with(|| value.clone());
-        }
+        merge_missing(target, more);
     }
 }
 

@@ -68,7 +68,7 @@ fn plain(wire: &types::Usage) -> Usage {
         cache_write_tokens: largest([
             prompt.cache_write_tokens,
             wire.cache_creation_input_tokens,
-            Some(write_5m + write_1h),
+            Some(write_5m.saturating_add(write_1h)),
         ]),
         cache_write_1h_tokens: write_1h,
         input_audio_tokens: or_zero(prompt.audio_tokens),
@@ -91,31 +91,36 @@ fn plain(wire: &types::Usage) -> Usage {
 
 /// Moves counts that stand beside a total into it.
 fn reconcile(usage: &mut Usage, quirks: &Quirks) {
-    let cached = usage.cache_read_tokens + usage.cache_write_tokens;
-    let counted = usage.input_tokens + usage.output_tokens;
+    let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
+    let counted = usage.input_tokens.saturating_add(usage.output_tokens);
     let surplus = usage.total_tokens.and_then(|total| total.checked_sub(counted));
     match surplus {
         // Of a stated total, nothing is left: every subset stands within.
         Some(0) => {}
         // xAI.
-        Some(surplus) if surplus == usage.reasoning_tokens => usage.output_tokens += surplus,
+        Some(surplus) if surplus == usage.reasoning_tokens => add(&mut usage.output_tokens, surplus),
         // Mistral's audio.
-        Some(surplus) if surplus == usage.input_audio_tokens => usage.input_tokens += surplus,
+        Some(surplus) if surplus == usage.input_audio_tokens => add(&mut usage.input_tokens, surplus),
         // Counted as Anthropic does.
-        Some(surplus) if surplus == cached => usage.input_tokens += surplus,
+        Some(surplus) if surplus == cached => add(&mut usage.input_tokens, surplus),
         // Gemini's compatible endpoint counts thoughts in the total alone, and bills them as output.
         Some(surplus) if usage.reasoning_tokens == 0 => {
             usage.reasoning_tokens = surplus;
-            usage.output_tokens += surplus;
+            add(&mut usage.output_tokens, surplus);
         }
         Some(_) => {}
-        None if quirks.reasoning_beside_completion => usage.output_tokens += usage.reasoning_tokens,
+        None if quirks.reasoning_beside_completion => add(&mut usage.output_tokens, usage.reasoning_tokens),
         None => {}
     }
     // Azure-hosted Grok: 161 cached of 10 prompt tokens. What exceeds a total is no part of it.
     if cached > usage.input_tokens {
-        usage.input_tokens += cached;
+        add(&mut usage.input_tokens, cached);
     }
+}
+
+/// Reports may say anything; a sum past its range stays at the end of it.
+fn add(total: &mut u64, more: u64) {
+    *total = total.saturating_add(more);
 }
 
 /// A subset above its total (reasoning at OpenRouter, Vercel and Doubleword) is the total.
@@ -202,7 +207,10 @@ mod tests {
         let vercel = decoded(
             r#"{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"completion_tokens_details":{"reasoning_tokens":25}}"#,
         );
-        assert_eq!((vercel.output_tokens, vercel.reasoning_tokens), (2, 2));
+        assert_eq!(
+            (vercel.output_tokens, vercel.reasoning_tokens, vercel.stated_reasoning_tokens),
+            (2, 2, Some(25))
+        );
         assert_eq!(vercel.stated_reasoning_tokens, Some(25));
     }
 

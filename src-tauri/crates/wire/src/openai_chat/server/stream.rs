@@ -1,0 +1,252 @@
+//! Events → `chat.completion.chunk`s, as the official SDKs' parsers expect them.
+//!
+//! A stream that breaks off ends with `data: {"error": …}` and nothing behind it: no finish reason
+//! and no `[DONE]`, so that no client takes what it has for the whole answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use canonical::{Error, FinishReason, PartDelta, PartKind, StreamEvent, Usage};
+use serde_json::{Map, Value, json};
+
+use super::{answer, error};
+use crate::openai_chat::types::{FAMILY, MESSAGE_PREFIX};
+use crate::{AnswerContext, StreamEncoder};
+
+#[derive(Debug)]
+pub(super) struct Encoder {
+    context: AnswerContext,
+    id: String,
+    model: String,
+    created: i64,
+    system_fingerprint: Option<String>,
+    /// Parts whose deltas are passed on.
+    parts: BTreeMap<u32, Place>,
+    /// How many tool calls each choice has shown.
+    calls: BTreeMap<u32, u32>,
+    /// Choices whose first delta, with the role, was sent.
+    begun: BTreeSet<u32>,
+    usage: Option<Usage>,
+    usage_fields: Option<Value>,
+    has_failed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    choice: u32,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A text field of the delta.
+    Prose(&'static str),
+    /// A tool call, by its number within the choice.
+    Call(u32),
+}
+
+impl Encoder {
+    pub(super) fn new(context: &AnswerContext) -> Self {
+        Self {
+            id: context.request_id.clone(),
+            model: context.requested_model.clone(),
+            created: context.created,
+            context: context.clone(),
+            system_fingerprint: None,
+            parts: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            begun: BTreeSet::new(),
+            usage: None,
+            usage_fields: None,
+            has_failed: false,
+        }
+    }
+
+    fn part_start(&mut self, index: u32, choice: u32, kind: &PartKind, out: &mut Vec<u8>) {
+        let form = match kind {
+            PartKind::Text => Form::Prose("content"),
+            PartKind::Reasoning => Form::Prose("reasoning_content"),
+            PartKind::Refusal => Form::Prose("refusal"),
+            // The provider answers it itself; to the client it would be a call nobody declared.
+            PartKind::ToolCall { is_server_side: true, .. } | PartKind::Audio { .. } => return,
+            PartKind::ToolCall { id, name, .. } => {
+                let number = self.next_call(choice);
+                let call = json!({
+                    "index": number,
+                    "id": id,
+                    "type": "function",
+                    "function": {"name": name, "arguments": ""},
+                });
+                self.delta(choice, "tool_calls", json!([call]), out);
+                Form::Call(number)
+            }
+            PartKind::Image { media } => {
+                if let Some(image) = answer::image(media) {
+                    self.delta(choice, "images", json!([image]), out);
+                }
+                return;
+            }
+            PartKind::Opaque { opaque } => {
+                if let Some(mut call) = answer::custom_call(opaque) {
+                    call["index"] = self.next_call(choice).into();
+                    self.delta(choice, "tool_calls", json!([call]), out);
+                }
+                return;
+            }
+        };
+        self.parts.insert(index, Place { choice, form });
+    }
+
+    fn next_call(&mut self, choice: u32) -> u32 {
+        let count = self.calls.entry(choice).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    fn part_delta(&mut self, index: u32, delta: &PartDelta, out: &mut Vec<u8>) {
+        let Some(Place { choice, form }) = self.parts.get(&index).copied() else { return };
+        match (form, delta) {
+            (Form::Prose(field), PartDelta::Text(text)) => {
+                self.delta(choice, field, text.clone().into(), out)
+            }
+            (Form::Call(number), PartDelta::Arguments(pieces)) => {
+                let call = json!({"index": number, "function": {"arguments": pieces}});
+                self.delta(choice, "tool_calls", json!([call]), out);
+            }
+            (Form::Call(number), PartDelta::Signature(signature)) => {
+                let call = json!({"index": number, "extra_content": answer::signature_field(signature)});
+                self.delta(choice, "tool_calls", json!([call]), out);
+            }
+            _ => {}
+        }
+    }
+
+    fn extension(&mut self, choice: Option<u32>, fields: &Map<String, Value>, out: &mut Vec<u8>) {
+        let Some(choice) = choice else {
+            let mut fields = fields.clone();
+            self.usage_fields = fields.shift_remove("usage").or(self.usage_fields.take());
+            if !fields.is_empty() {
+                self.chunk(&Value::Array(Vec::new()), fields, out);
+            }
+            return;
+        };
+        let (mut delta, mut outer) = (Map::new(), Map::new());
+        for (name, value) in fields {
+            match name.strip_prefix(MESSAGE_PREFIX) {
+                Some(name) => delta.insert(name.to_owned(), value.clone()),
+                None => outer.insert(name.clone(), value.clone()),
+            };
+        }
+        self.choice(choice, delta, Value::Null, outer, out);
+    }
+
+    fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut Vec<u8>) {
+        if reason == FinishReason::Error {
+            let error = Error::new(
+                canonical::ErrorKind::ServerError,
+                canonical::Origin::Provider,
+                "The provider ended its answer with an error of its own.",
+            );
+            self.error(&error, out);
+            return;
+        }
+        let word = answer::finish_word(reason, self.calls.contains_key(&choice));
+        self.choice(choice, Map::new(), word.into(), Map::new(), out);
+    }
+
+    fn delta(&mut self, choice: u32, field: &str, value: Value, out: &mut Vec<u8>) {
+        self.choice(choice, Map::from_iter([(field.to_owned(), value)]), Value::Null, Map::new(), out);
+    }
+
+    fn choice(
+        &mut self,
+        index: u32,
+        mut delta: Map<String, Value>,
+        finish_reason: Value,
+        outer: Map<String, Value>,
+        out: &mut Vec<u8>,
+    ) {
+        if self.begun.insert(index) {
+            delta.insert("role".into(), "assistant".into());
+        }
+        let mut choice = Map::from_iter([
+            ("index".to_owned(), index.into()),
+            ("delta".to_owned(), delta.into()),
+            ("logprobs".to_owned(), Value::Null),
+            ("finish_reason".to_owned(), finish_reason),
+        ]);
+        for (name, value) in outer {
+            if name != "finish_reason" {
+                choice.insert(name, value);
+            }
+        }
+        self.chunk(&json!([choice]), Map::new(), out);
+    }
+
+    fn chunk(&self, choices: &Value, more: Map<String, Value>, out: &mut Vec<u8>) {
+        let mut object = json!({
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        });
+        if let Some(fingerprint) = &self.system_fingerprint {
+            object["system_fingerprint"] = fingerprint.clone().into();
+        }
+        if self.context.include_usage {
+            object["usage"] = Value::Null;
+        }
+        for (name, value) in more {
+            object[name] = value;
+        }
+        write(&object, out);
+    }
+}
+
+impl StreamEncoder for Encoder {
+    fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.has_failed {
+            return;
+        }
+        match event {
+            StreamEvent::Start(start) => {
+                self.id = start.id.clone().unwrap_or_else(|| self.context.request_id.clone());
+                self.model = start.model.clone().unwrap_or_else(|| self.context.requested_model.clone());
+                self.created = start.created.unwrap_or(self.context.created);
+                self.system_fingerprint.clone_from(&start.system_fingerprint);
+            }
+            StreamEvent::PartStart { index, choice, kind } => self.part_start(*index, *choice, kind, out),
+            StreamEvent::PartDelta { index, delta } => self.part_delta(*index, delta, out),
+            StreamEvent::PartEnd { index } => drop(self.parts.remove(index)),
+            StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
+            StreamEvent::Extension { choice, family, fields } if family == FAMILY => {
+                self.extension(*choice, fields, out);
+            }
+            StreamEvent::Extension { .. } => {}
+            StreamEvent::Finish { choice, reason, .. } => self.finish(*choice, *reason, out),
+        }
+    }
+
+    fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.has_failed, true) {
+            write(&error::body(error, Some(&self.context.request_id)), out);
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.has_failed, true) {
+            return;
+        }
+        if let Some(usage) = self.usage.take().filter(|_| self.context.include_usage) {
+            let usage = answer::usage(&usage, self.usage_fields.as_ref());
+            self.chunk(&Value::Array(Vec::new()), Map::from_iter([("usage".to_owned(), usage)]), out);
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(value.to_string().as_bytes());
+    out.extend_from_slice(b"\n\n");
+}
