@@ -93,6 +93,8 @@ pub struct ChatSummary {
     pub updated_at: i64,
     pub message_count: u64,
     pub is_streaming: bool,
+    /// What the user typed and has not sent.
+    pub draft: String,
 }
 
 /// A chat with every message of every branch, in the order they were made.

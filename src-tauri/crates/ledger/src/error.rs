@@ -10,7 +10,7 @@ pub enum LedgerError {
     #[error("The ledger {} is in use by another running Signalbox. Use that one, or quit it first.", path.display())]
     InUse { path: PathBuf },
     #[error(
-        "The ledger {} is locked by another program. Close the program that has it open (a database browser, a backup); Signalbox keeps trying.",
+        "The ledger {} is locked by another program. Close the program that has it open (a database browser, a backup). A running Signalbox keeps trying until then.",
         path.display()
     )]
     Locked { path: PathBuf },
@@ -19,7 +19,7 @@ pub enum LedgerError {
         path.display()
     )]
     Corrupt { path: PathBuf, detail: String },
-    #[error("The disk that holds {} is full. Free some space; Signalbox keeps what it can in memory and tries again.", path.display())]
+    #[error("The disk that holds {} is full. Free some space. A running Signalbox keeps what it can in memory until then.", path.display())]
     Full { path: PathBuf },
     #[error("The ledger {} cannot be written. Check the permissions of the file and of its folder.", path.display())]
     ReadOnly { path: PathBuf },

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
+use canonical::Usage;
 use rusqlite::Connection;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::entry::{CostStatus, Outcome};
 use crate::query::{AttemptRow, REQUEST_COLUMNS, REQUEST_TABLES, RequestRow, attempts};
@@ -34,7 +34,7 @@ pub struct ExportedRequest {
     pub finish_reason: Option<String>,
     pub finish_reason_raw: Option<String>,
     /// `null` where no usage is known.
-    pub usage: Option<Value>,
+    pub usage: Option<Usage>,
     pub cost_picousd: Option<i64>,
     pub cost_status: CostStatus,
     pub duration_ms: Option<i64>,

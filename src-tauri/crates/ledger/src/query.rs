@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use canonical::Usage;
 use hdrhistogram::Histogram;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::entry::{CostStatus, Outcome};
@@ -37,8 +39,7 @@ pub struct RequestRow {
     pub error_message: Option<String>,
     pub finish_reason: Option<String>,
     pub finish_reason_raw: Option<String>,
-    /// The whole of `canonical::Usage` as JSON.
-    pub usage: Option<Value>,
+    pub usage: Option<Usage>,
     pub cost_picousd: Option<i64>,
     pub cost_status: CostStatus,
     pub reported_cost_picousd: Option<i64>,
@@ -109,7 +110,7 @@ pub struct AttemptRow {
     pub error_message: Option<String>,
     pub duration_ms: Option<i64>,
     pub time_to_first_token_ms: Option<i64>,
-    pub usage: Option<Value>,
+    pub usage: Option<Usage>,
     pub cost_picousd: Option<i64>,
     pub cost_status: CostStatus,
     pub provider_request_id: Option<String>,
@@ -143,7 +144,8 @@ impl AttemptRow {
     }
 }
 
-pub(crate) fn json_column(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Value>> {
+/// A column of JSON, `None` where it is NULL.
+pub(crate) fn json_column<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
     let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())

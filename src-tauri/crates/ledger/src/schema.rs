@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::{FILE_NAME, LOCK_NAME, LedgerError, Result};
 
@@ -54,19 +54,54 @@ pub(crate) fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection>
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let refused = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+    // Until the file is set up, waiting is ours alone: twice the patience would multiply.
+    connection.busy_timeout(Duration::ZERO).map_err(refused)?;
+    let setting_up = || if is_ours(&connection)? { set_up(&connection) } else { Ok(Fitness::Foreign) };
+    let fitness = patiently(busy_timeout, setting_up).map_err(refused)?;
     connection.busy_timeout(busy_timeout).map_err(refused)?;
-    if !is_ours(&connection).map_err(refused)? {
-        let detail = "it is a database of another program".to_owned();
-        return Err(LedgerError::Corrupt { path: path.to_owned(), detail });
+    match fitness {
+        Fitness::Ready => Ok(connection),
+        Fitness::ReadOnly => Err(LedgerError::ReadOnly { path: path.to_owned() }),
+        Fitness::Foreign => {
+            let detail = "it is a database of another program".to_owned();
+            Err(LedgerError::Corrupt { path: path.to_owned(), detail })
+        }
     }
-    let is_writable = set_up(&connection).map_err(refused)?;
-    if is_writable { Ok(connection) } else { Err(LedgerError::ReadOnly { path: path.to_owned() }) }
 }
 
-/// `false` where the file can only be read.
-fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
+/// What a file that could be opened is good for.
+enum Fitness {
+    Ready,
+    ReadOnly,
+    /// Another program's database.
+    Foreign,
+}
+
+/// The pause between two looks at a lock that SQLite does not wait for by itself.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Repeats `work` while the file is locked, for about `busy_timeout` in all. SQLite's own waiting
+/// leaves out the moments when a file changes to its journal mode or leaves it, which happens when
+/// a command attaches just as the first owner starts or the last one goes.
+fn patiently<T>(
+    busy_timeout: Duration,
+    mut work: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let mut tries_left = busy_timeout.as_millis() / LOCK_PAUSE.as_millis();
+    loop {
+        match work() {
+            Err(error) if tries_left > 0 && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                tries_left -= 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<Fitness> {
     if connection.is_readonly("main")? {
-        return Ok(false);
+        return Ok(Fitness::ReadOnly);
     }
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     // FULL: a commit is on the disk when it returns, so what `flush` acknowledges survives a power
@@ -76,7 +111,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(mode.eq_ignore_ascii_case("wal"))
+    Ok(if mode.eq_ignore_ascii_case("wal") { Fitness::Ready } else { Fitness::ReadOnly })
 }
 
 /// A connection that only reads. It needs write access to the folder's shared memory all the same.

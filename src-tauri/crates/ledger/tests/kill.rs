@@ -1,6 +1,9 @@
 //! The ledger's promise, tested by killing real processes: what a flush acknowledged is there after
 //! a SIGKILL, the file is sound, and exactly what was unfinished is `interrupted`.
 
+// Helpers of tests outside of `#[test]` functions: the lint's exception for tests does not reach them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -1,12 +1,15 @@
 //! A data folder that cannot be written is said to be so, whatever exactly is read-only.
 
 #![cfg(unix)]
+// Helpers of tests outside of `#[test]` functions: the lint's exception for tests does not reach them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use ledger::{FILE_NAME, Ledger, LedgerError};
 
@@ -23,10 +26,15 @@ fn child_opens_the_ledger() {
     println!("\nopened {opened} attached {attached}");
 }
 
+/// A process that is just being started holds this one's open files for a moment, and a program that
+/// is open for writing cannot be run: so one at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// Opens the ledger in a process that permissions bind: root's are lowered to nobody's.
 fn open_as_user(folder: &Path) -> String {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let is_root = fs::metadata("/proc/self").map_or(false, |meta| meta.uid() == 0);
+    let is_root = fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0);
     let copy = tempfile::tempdir().unwrap();
     if is_root {
         // Nobody may not reach the build folder, so the program goes where everybody may.

@@ -13,7 +13,7 @@ const MOST_WORDS: usize = 24;
 
 const SUMMARY: &str = "SELECT c.id, c.title, c.model, c.created_at, c.updated_at,
     (SELECT count(*) FROM messages AS m WHERE m.chat_id = c.id),
-    EXISTS (SELECT 1 FROM messages AS m WHERE m.chat_id = c.id AND m.state = 'streaming')
+    EXISTS (SELECT 1 FROM messages AS m WHERE m.chat_id = c.id AND m.state = 'streaming'), c.draft
     FROM chats AS c";
 
 pub(super) fn list(
@@ -75,5 +75,6 @@ fn summary_from_row(row: &Row<'_>) -> rusqlite::Result<ChatSummary> {
         updated_at: row.get(4)?,
         message_count: row.get::<_, i64>(5)?.max(0) as u64,
         is_streaming: row.get(6)?,
+        draft: row.get(7)?,
     })
 }

@@ -88,7 +88,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
             error_message: None,
             finish_reason: Some("tool_calls".to_owned()),
             finish_reason_raw: Some("tool_use".to_owned()),
-            usage: Some(serde_json::to_value(&spent).unwrap()),
+            usage: Some(spent.clone()),
             cost_picousd: Some(7),
             cost_status: CostStatus::Computed,
             reported_cost_picousd: Some(8),
@@ -122,7 +122,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
         }
     );
     assert_eq!(attempts[1].reason.as_deref(), Some("failover"), "a reason given at the start stays");
-    assert_eq!(attempts[1].usage, Some(serde_json::to_value(&spent).unwrap()));
+    assert_eq!(attempts[1].usage, Some(spent));
     assert_eq!(book.ledger.request("another").unwrap(), None);
 }
 

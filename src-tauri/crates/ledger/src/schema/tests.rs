@@ -228,3 +228,27 @@ fn the_journal_of_a_ledger_goes_aside_with_it() {
         assert_eq!(fs::read_to_string(with_suffix(&aside, suffix)).unwrap(), suffix);
     }
 }
+
+#[test]
+fn many_who_come_at_once_to_an_empty_folder_all_get_in() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path_in(&folder);
+        let barrier = std::sync::Barrier::new(5);
+        std::thread::scope(|scope| {
+            for n in 0..4 {
+                let (path, barrier) = (&path, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    for round in 0..3 {
+                        let helper = Ledger::attach(path, NOON).unwrap();
+                        helper.create_chat(&format!("{n}-{round}"), "New chat", None, NOON).unwrap();
+                    }
+                });
+            }
+            barrier.wait();
+            Ledger::open(&path, NOON).unwrap().check().unwrap();
+        });
+        assert_eq!(Ledger::open(&path, NOON).unwrap().chats(None, 100).unwrap().len(), 12);
+    }
+}

@@ -97,13 +97,19 @@ impl UsageColumns {
             output: column(|usage| usage.output_tokens),
             reasoning: column(|usage| usage.reasoning_tokens),
             web_searches: column(|usage| usage.web_searches),
-            json: usage.map(to_json).transpose()?,
+            json: usage.map(compact_json).transpose()?,
         })
     }
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+/// A usage as JSON without its zeros: it is most of a row's size, and reading fills them in again.
+fn compact_json(usage: &Usage) -> rusqlite::Result<String> {
+    let value = serde_json::to_value(usage);
+    let mut value = value.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, field| field.as_u64() != Some(0));
+    }
+    Ok(value.to_string())
 }
 
 fn value_json(value: Option<&Value>) -> Option<String> {
