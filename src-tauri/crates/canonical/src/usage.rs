@@ -34,6 +34,10 @@ pub struct Usage {
     pub output_tokens: u64,
     /// ⊂ output.
     pub reasoning_tokens: u64,
+    /// What the provider called reasoning, where that exceeds the output it is counted in: not
+    /// tokens of this answer by any sum, but some bill it (Vercel's gateway).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stated_reasoning_tokens: Option<u64>,
     /// ⊂ output.
     pub output_audio_tokens: u64,
     /// ⊂ output.
@@ -109,12 +113,16 @@ impl Usage {
         let cache_write_1h = self.cache_write_1h_tokens.min(self.cache_write_tokens);
         let input_audio = self.input_audio_tokens.saturating_sub(cache_read_audio);
         let input_image = self.input_image_tokens.saturating_sub(cache_read_image);
-        let named_input = self.cache_read_tokens
-            + self.cache_write_tokens
-            + input_audio
-            + input_image
-            + self.input_video_tokens;
-        let named_output = self.reasoning_tokens + self.output_audio_tokens + self.output_image_tokens;
+        // A report may say anything; a sum past its range stays at the end of it.
+        let sum = |parts: &[u64]| parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
+        let named_input = sum(&[
+            self.cache_read_tokens,
+            self.cache_write_tokens,
+            input_audio,
+            input_image,
+            self.input_video_tokens,
+        ]);
+        let named_output = sum(&[self.reasoning_tokens, self.output_audio_tokens, self.output_image_tokens]);
         UsageParts {
             input: self.input_tokens.saturating_sub(named_input),
             input_audio,

@@ -1,7 +1,14 @@
 //! We call them.
 
+mod contents;
+mod partial;
+mod request;
+mod stream;
+mod usage;
+
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 
+use super::types;
 use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
 
 #[derive(Debug)]
@@ -11,22 +18,84 @@ impl Protocol for GeminiGenerate {
     fn id(&self) -> ProtocolId {
         ProtocolId::GeminiGenerate
     }
+
     fn version(&self) -> &'static str {
         "v1beta"
     }
-    fn encode_request(&self, _: &ChatRequest, _: &TargetContext<'_>) -> Result<HttpRequest, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &TargetContext<'_>,
+    ) -> Result<HttpRequest, Error> {
+        request::encode(request, target)
     }
-    fn decode_response(&self, _: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
+        stream::decode_whole(body)
     }
+
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {
-        loop {}
+        Box::new(stream::Decoder::default())
     }
+
     fn models_request(&self) -> HttpRequest {
-        HttpRequest::get("/models")
+        let mut request = HttpRequest::get("/models");
+        request.query.push(("pageSize".into(), "1000".into()));
+        request
     }
-    fn decode_models(&self, _: &[u8]) -> Result<Vec<ListedModel>, Error> {
-        Err(Error::new(ErrorKind::Internal, Origin::Gateway, "in work"))
+
+    /// The models that generate content; embedders and others are left out.
+    fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        let list: types::ModelList =
+            serde_json::from_slice(body).map_err(|error| invalid(&format!("its list of models: {error}")))?;
+        let generates = |model: &types::Model| {
+            model
+                .supported_generation_methods
+                .as_ref()
+                .is_none_or(|methods| methods.iter().any(|method| method == "generateContent"))
+        };
+        Ok(list
+            .models
+            .into_iter()
+            .filter(generates)
+            .map(|model| ListedModel {
+                id: model.name.strip_prefix("models/").unwrap_or(&model.name).to_owned(),
+                display_name: model.display_name,
+                context_window: model.input_token_limit,
+                max_output_tokens: model.output_token_limit,
+            })
+            .collect())
+    }
+}
+
+/// `what` came in a form that is not this protocol's.
+fn invalid(what: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        format!("The provider's answer is not Google's generateContent: {what}."),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_models_holds_those_that_generate_under_their_bare_ids() {
+        let body = br#"{"models":[
+            {"name":"models/gemini-2.5-pro","displayName":"Gemini 2.5 Pro","inputTokenLimit":1048576,
+             "outputTokenLimit":65536,"supportedGenerationMethods":["generateContent","countTokens"]},
+            {"name":"models/gemini-embedding-001","supportedGenerationMethods":["embedContent"]}]}"#;
+        assert_eq!(
+            GeminiGenerate.decode_models(body).unwrap(),
+            [ListedModel {
+                id: "gemini-2.5-pro".into(),
+                display_name: Some("Gemini 2.5 Pro".into()),
+                context_window: Some(1_048_576),
+                max_output_tokens: Some(65_536),
+            }]
+        );
     }
 }

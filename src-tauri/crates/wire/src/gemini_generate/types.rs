@@ -1,1 +1,294 @@
-//! The wire types, field for field.
+//! The wire types, field for field: <https://ai.google.dev/api/generate-content> and, on Vertex,
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference>.
+//!
+//! Answers are read leniently (a field of the wrong type counts as absent); parts stay JSON until
+//! their kind is known. Enums may come as numbers where a client asked for
+//! `$alt=json;enum-encoding=int`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::json::lenient;
+
+// Requests.
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GenerateContentRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_instruction: Option<Content>,
+    pub contents: Vec<Content>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_config: Option<Value>,
+    #[serde(skip_serializing_if = "GenerationConfig::is_empty")]
+    pub generation_config: GenerationConfig,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Content {
+    /// `user` or `model`; a system instruction has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'static str>,
+    pub parts: Vec<Part>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    #[serde(flatten)]
+    pub data: Data,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thought_signature: Option<String>,
+    #[serde(flatten)]
+    pub extensions: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Data {
+    Text(String),
+    InlineData(Blob),
+    FileData(FileData),
+    FunctionCall(FunctionCall),
+    FunctionResponse(FunctionResponse),
+    /// A part kept as it came.
+    #[serde(untagged)]
+    Opaque(Map<String, Value>),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Blob {
+    pub mime_type: String,
+    pub data: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileData {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+    pub file_uri: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FunctionCall {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    pub name: String,
+    pub args: Value,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FunctionResponse {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    pub name: String,
+    pub response: Value,
+    /// Media that the function gave back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionDeclaration {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters_json_schema: Option<Value>,
+    #[serde(flatten)]
+    pub extensions: Map<String, Value>,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GenerationConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop_sequences: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_mime_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_json_schema: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking_config: Option<ThinkingConfig>,
+}
+
+impl GenerationConfig {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThinkingConfig {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub include_thoughts: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking_budget: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking_level: Option<&'static str>,
+}
+
+// Answers.
+
+/// A whole answer, or one chunk of a stream: they have the same form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct GenerateContentResponse {
+    #[serde(deserialize_with = "lenient")]
+    pub candidates: Option<Vec<Candidate>>,
+    #[serde(deserialize_with = "lenient")]
+    pub prompt_feedback: Option<PromptFeedback>,
+    #[serde(deserialize_with = "lenient")]
+    pub usage_metadata: Option<UsageMetadata>,
+    #[serde(deserialize_with = "lenient")]
+    pub model_version: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub response_id: Option<String>,
+    /// `createTime`, `modelStatus`, …
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Candidate {
+    #[serde(deserialize_with = "lenient")]
+    pub index: Option<u32>,
+    #[serde(deserialize_with = "lenient")]
+    pub content: Option<CandidateContent>,
+    /// A word or its number.
+    pub finish_reason: Option<Value>,
+    /// `finishMessage`, `safetyRatings`, `groundingMetadata`, `citationMetadata`, `logprobsResult`,
+    /// `avgLogprobs`, `urlContextMetadata`, …
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CandidateContent {
+    #[serde(deserialize_with = "lenient")]
+    pub parts: Option<Vec<Map<String, Value>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PromptFeedback {
+    /// A word or its number.
+    pub block_reason: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
+    pub block_reason_message: Option<String>,
+}
+
+/// `functionCall` of an answer, whole or in pieces (Vertex, `streamFunctionCallArguments`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct FunctionCallPiece {
+    #[serde(deserialize_with = "lenient")]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub name: Option<String>,
+    pub args: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
+    pub partial_args: Option<Vec<PartialArg>>,
+    #[serde(deserialize_with = "lenient")]
+    pub will_continue: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PartialArg {
+    pub json_path: String,
+    pub string_value: Option<String>,
+    pub number_value: Option<serde_json::Number>,
+    pub bool_value: Option<bool>,
+    /// The string goes on in a later piece.
+    pub will_continue: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct UsageMetadata {
+    #[serde(deserialize_with = "lenient")]
+    pub prompt_token_count: Option<u64>,
+    /// Part of the prompt count.
+    #[serde(deserialize_with = "lenient")]
+    pub cached_content_token_count: Option<u64>,
+    /// Thoughts are not part of it.
+    #[serde(deserialize_with = "lenient")]
+    pub candidates_token_count: Option<u64>,
+    /// Not part of the prompt count.
+    #[serde(deserialize_with = "lenient")]
+    pub tool_use_prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub thoughts_token_count: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub total_token_count: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub prompt_tokens_details: Option<Vec<ModalityTokenCount>>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_tokens_details: Option<Vec<ModalityTokenCount>>,
+    #[serde(deserialize_with = "lenient")]
+    pub candidates_tokens_details: Option<Vec<ModalityTokenCount>>,
+    #[serde(deserialize_with = "lenient")]
+    pub tool_use_prompt_tokens_details: Option<Vec<ModalityTokenCount>>,
+    /// Vertex: `ON_DEMAND`, `PROVISIONED_THROUGHPUT`, `ON_DEMAND_FLEX`, ….
+    #[serde(deserialize_with = "lenient")]
+    pub traffic_type: Option<String>,
+    /// Gemini API: `standard`, `flex`, `priority`.
+    #[serde(deserialize_with = "lenient")]
+    pub service_tier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ModalityTokenCount {
+    /// A word or its number.
+    pub modality: Value,
+    #[serde(deserialize_with = "lenient")]
+    pub token_count: Option<u64>,
+}
+
+/// `GET /v1beta/models`: <https://ai.google.dev/api/models#method:-models.list>.
+#[derive(Debug, Deserialize)]
+pub struct ModelList {
+    #[serde(default)]
+    pub models: Vec<Model>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Model {
+    /// `models/gemini-2.5-pro`.
+    pub name: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub input_token_limit: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub output_token_limit: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub supported_generation_methods: Option<Vec<String>>,
+}

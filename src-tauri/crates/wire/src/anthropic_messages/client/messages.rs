@@ -164,7 +164,10 @@ impl Conversation {
             // Another family's part says nothing here.
             Content::Opaque(_) => return Ok(None),
             Content::Audio(_) => {
-                return Err(unsayable("Anthropic's Messages take text, images and documents, no audio.", "messages"));
+                return Err(unsayable(
+                    "Anthropic's Messages take text, images and documents, no audio.",
+                    "messages",
+                ));
             }
         }))
     }
@@ -200,15 +203,17 @@ impl Conversation {
 
     fn source(&mut self, media: &Media, guess: fn(&str) -> &'static str) -> Result<Source, Error> {
         Ok(match &media.source {
-            MediaSource::Url(url) => match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
-                Some((media_type, data)) => {
-                    Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
+            MediaSource::Url(url) => {
+                match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
+                    Some((media_type, data)) => {
+                        Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
+                    }
+                    None if url.starts_with("data:") => {
+                        return Err(Error::caller("A data URL must be base64.").with_param("messages"));
+                    }
+                    None => Source::Url { url: url.clone() },
                 }
-                None if url.starts_with("data:") => {
-                    return Err(Error::caller("A data URL must be base64.").with_param("messages"));
-                }
-                None => Source::Url { url: url.clone() },
-            },
+            }
             MediaSource::Base64(data) => Source::Base64 {
                 media_type: media.media_type.clone().unwrap_or_else(|| guess(data).to_owned()),
                 data: data.clone(),

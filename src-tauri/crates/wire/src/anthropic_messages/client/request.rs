@@ -219,7 +219,9 @@ fn finish(
         let mut extensions = extensions.clone();
         match extensions.shift_remove(BETAS) {
             Some(Value::String(beta)) => betas.push(beta),
-            Some(Value::Array(list)) => betas.extend(list.iter().filter_map(Value::as_str).map(str::to_owned)),
+            Some(Value::Array(list)) => {
+                betas.extend(list.iter().filter_map(Value::as_str).map(str::to_owned))
+            }
             _ => {}
         }
         if extensions.contains_key("mcp_servers") {

@@ -65,10 +65,18 @@ struct OpenBlock {
 
 #[derive(Debug)]
 enum Shape {
-    Text { part: u32 },
-    Thinking { part: u32 },
+    Text {
+        part: u32,
+    },
+    Thinking {
+        part: u32,
+    },
     /// `input`: what the block's start said; it counts where no piece of JSON follows.
-    ToolUse { part: u32, input: Value, has_pieces: bool },
+    ToolUse {
+        part: u32,
+        input: Value,
+        has_pieces: bool,
+    },
     /// Becomes a part when it is whole.
     Opaque(Map<String, Value>),
 }
@@ -204,7 +212,11 @@ impl Decoder {
     fn take_usage(&mut self, report: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
         let Some(report) = report else { return };
         if let Some(passes) = report.iterations.as_ref().filter(|passes| !passes.is_empty()) {
-            extend(out, None, [("iterations".to_owned(), Value::Array(passes.clone()))].into_iter().collect());
+            extend(
+                out,
+                None,
+                [("iterations".to_owned(), Value::Array(passes.clone()))].into_iter().collect(),
+            );
         }
         let merged = self.usage.get_or_insert_with(types::Usage::default);
         usage::merge(merged, report);

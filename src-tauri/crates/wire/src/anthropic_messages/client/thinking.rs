@@ -103,7 +103,13 @@ mod tests {
     }
 
     fn here(model: &str, max_tokens: u64) -> Circumstances<'_> {
-        Circumstances { model, max_tokens, most_tokens: Some(64_000), tool_choice: None, lacks_thought: false }
+        Circumstances {
+            model,
+            max_tokens,
+            most_tokens: Some(64_000),
+            tool_choice: None,
+            lacks_thought: false,
+        }
     }
 
     fn budget(plan: &Plan) -> Option<u64> {
@@ -116,7 +122,8 @@ mod tests {
     #[test]
     fn an_effort_becomes_a_budget_below_the_limit() {
         let high = asked(Some(ReasoningEffort::High), None);
-        for (max_tokens, expected) in [(64_000, Some(16_384)), (4000, Some(3200)), (1100, Some(1024)), (1024, None)]
+        for (max_tokens, expected) in
+            [(64_000, Some(16_384)), (4000, Some(3200)), (1100, Some(1024)), (1024, None)]
         {
             let plan = plan(Some(&high), &here("claude-sonnet-4-5", max_tokens));
             assert_eq!((budget(&plan), plan.max_tokens), (expected, max_tokens));
@@ -135,7 +142,10 @@ mod tests {
     fn newer_models_think_adaptively() {
         let low = asked(Some(ReasoningEffort::Minimal), None);
         let plan_low = plan(Some(&low), &here("claude-opus-4-7", 1000));
-        assert_eq!((plan_low.thinking, plan_low.effort.as_deref()), (Some(ThinkingConfig::Adaptive), Some("low")));
+        assert_eq!(
+            (plan_low.thinking, plan_low.effort.as_deref()),
+            (Some(ThinkingConfig::Adaptive), Some("low"))
+        );
         let plan_budget = plan(Some(&asked(None, Some(2000))), &here("claude-opus-4-7", 8000));
         assert_eq!(plan_budget.thinking, Some(ThinkingConfig::Adaptive));
         let plan_both_work = plan(Some(&asked(None, Some(2000))), &here("claude-sonnet-4-6", 8000));

@@ -34,10 +34,8 @@ pub(super) fn merge(usage: &mut types::Usage, later: types::Usage) {
 /// model's passes have another model's price and stay out; they are kept in the extensions.
 pub(super) fn convert(usage: &types::Usage) -> Usage {
     let lifetimes = usage.cache_creation.unwrap_or_default();
-    let (five_minutes, hour) = (
-        lifetimes.ephemeral_5m_input_tokens.unwrap_or(0),
-        lifetimes.ephemeral_1h_input_tokens.unwrap_or(0),
-    );
+    let (five_minutes, hour) =
+        (lifetimes.ephemeral_5m_input_tokens.unwrap_or(0), lifetimes.ephemeral_1h_input_tokens.unwrap_or(0));
     let cache_read = usage.cache_read_input_tokens.unwrap_or(0);
     let cache_write = usage.cache_creation_input_tokens.unwrap_or(0).max(five_minutes + hour);
     let mut converted = Usage {
@@ -95,7 +93,10 @@ mod tests {
         );
         let usage = convert(&usage);
         assert_eq!(usage.input_tokens, 50 + 7 + 30);
-        assert_eq!((usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens), (7, 30, 10));
+        assert_eq!(
+            (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens),
+            (7, 30, 10)
+        );
         assert_eq!((usage.output_tokens, usage.reasoning_tokens, usage.web_searches), (40, 12, 2));
         assert_eq!(usage.service_tier.as_deref(), Some("standard"));
         assert_eq!((usage.inference_geo.as_deref(), usage.speed.as_deref()), (Some("us"), Some("fast")));

@@ -1,0 +1,184 @@
+//! A request → their JSON. <https://ai.google.dev/api/generate-content>
+//!
+//! Schemas go as they came into `parametersJsonSchema` and `responseJsonSchema`, which take JSON
+//! Schema; the older `parameters` and `responseSchema` refuse most of it (`additionalProperties`,
+//! `$ref`, `const`). Both hosts of the API take the newer fields, as recorded.
+//!
+//! What has no place there and changes no meaning is left out: the end user's id,
+//! `parallel_tool_calls`, the service tier (Vertex chooses it by a header).
+
+use canonical::request::{FunctionTool, ReasoningEffort, ReasoningRequest, ResponseFormat};
+use canonical::{ChatRequest, Error, Tool, ToolChoice};
+use serde_json::{Value, json};
+
+use super::super::FAMILY;
+use super::super::models::{self, Thinking};
+use super::super::types::{
+    Content, FunctionDeclaration, GenerateContentRequest, GenerationConfig, ThinkingConfig,
+};
+use super::contents::{self, unsayable};
+use crate::json::merge_missing;
+use crate::{HttpRequest, TargetContext};
+
+pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+    let contents = contents::convert(&request.messages, target.model)?;
+    let body = GenerateContentRequest {
+        system_instruction: (!contents.system.is_empty())
+            .then_some(Content { role: None, parts: contents.system }),
+        contents: contents.turns,
+        tools: tools(request)?,
+        tool_config: tool_config(request)?,
+        generation_config: generation_config(request, target.model),
+    };
+    let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
+        return Err(Error::caller("The request cannot be written as JSON."));
+    };
+    if let Some(extensions) = request.extensions.get(FAMILY) {
+        merge_missing(&mut body, extensions);
+    }
+    for field in &target.quirks.drop_fields {
+        body.shift_remove(field);
+        if let Some(config) = body.get_mut("generationConfig").and_then(Value::as_object_mut) {
+            config.shift_remove(field);
+        }
+    }
+    let path = models::path(target.model).ok_or_else(|| {
+        Error::caller(format!("“{}” is no model's name.", target.model)).with_param("model")
+    })?;
+    let method = if request.stream { "streamGenerateContent" } else { "generateContent" };
+    let mut sent =
+        HttpRequest::post(format!("{path}:{method}"), Value::Object(body).to_string().into_bytes());
+    if request.stream {
+        sent.query.push(("alt".into(), "sse".into()));
+    }
+    Ok(sent)
+}
+
+fn generation_config(request: &ChatRequest, model: &str) -> GenerationConfig {
+    let (response_mime_type, response_json_schema) = match &request.response_format {
+        None | Some(ResponseFormat::Text) => (None, None),
+        Some(ResponseFormat::JsonObject) => (Some("application/json"), None),
+        Some(ResponseFormat::JsonSchema { schema, .. }) => (Some("application/json"), Some(schema.clone())),
+    };
+    GenerationConfig {
+        temperature: request.temperature,
+        top_p: request.top_p,
+        top_k: request.top_k,
+        candidate_count: request.choice_count.filter(|count| *count > 1),
+        max_output_tokens: request.max_output_tokens,
+        stop_sequences: request.stop.clone(),
+        presence_penalty: request.presence_penalty,
+        frequency_penalty: request.frequency_penalty,
+        seed: request.seed,
+        response_mime_type,
+        response_json_schema,
+        thinking_config: request.reasoning.as_ref().and_then(|asked| thinking_config(asked, model)),
+    }
+}
+
+/// Budgets and levels are those that Google's own OpenAI-compatible endpoint gives to an effort.
+/// <https://ai.google.dev/gemini-api/docs/openai#thinking>
+fn thinking_config(asked: &ReasoningRequest, model: &str) -> Option<ThinkingConfig> {
+    let kind = models::thinking(model);
+    if kind == Thinking::None {
+        return None;
+    }
+    let is_off = asked.is_enabled == Some(false) || asked.effort == Some(ReasoningEffort::None);
+    let mut config = ThinkingConfig { include_thoughts: !is_off, ..ThinkingConfig::default() };
+    match (kind, &asked.effort) {
+        (_, _) if !is_off && asked.budget_tokens.is_some() => config.thinking_budget = asked.budget_tokens,
+        // A Pro cannot stop thinking; the least of it comes closest.
+        (Thinking::Budget, _) if is_off => {
+            config.thinking_budget = Some(if models::is_pro(model) { 128 } else { 0 });
+        }
+        (Thinking::Level, effort) if is_off || effort == &Some(ReasoningEffort::Minimal) => {
+            config.thinking_level = Some(if models::is_pro(model) { "low" } else { "minimal" });
+        }
+        (Thinking::Budget, Some(effort)) => config.thinking_budget = Some(effort_budget(effort)),
+        (Thinking::Level, Some(effort)) => config.thinking_level = Some(effort_level(effort, model)),
+        // Thinking without a measure: the model's own.
+        _ => {}
+    }
+    Some(config)
+}
+
+fn effort_budget(effort: &ReasoningEffort) -> u64 {
+    match effort {
+        ReasoningEffort::None => 0,
+        ReasoningEffort::Minimal | ReasoningEffort::Low => 1024,
+        ReasoningEffort::Medium => 8192,
+        ReasoningEffort::High | ReasoningEffort::Other(_) => 24_576,
+    }
+}
+
+fn effort_level(effort: &ReasoningEffort, model: &str) -> &'static str {
+    match effort {
+        ReasoningEffort::None | ReasoningEffort::Minimal | ReasoningEffort::Low => "low",
+        ReasoningEffort::Medium if !models::lacks_medium(model) => "medium",
+        ReasoningEffort::Medium | ReasoningEffort::High | ReasoningEffort::Other(_) => "high",
+    }
+}
+
+/// All functions in one tool, each of the family's own tools (`googleSearch`, …) beside it.
+fn tools(request: &ChatRequest) -> Result<Vec<Value>, Error> {
+    let mut functions = Vec::new();
+    let mut tools = Vec::new();
+    for tool in &request.tools {
+        match tool {
+            Tool::Function(function) => functions.push(declaration(function)),
+            Tool::Opaque(opaque) if opaque.family == FAMILY => tools.push(opaque.value.clone()),
+            Tool::Opaque(opaque) => {
+                return Err(unsayable(
+                    format!("Google's generateContent has no such tool as this one of {}.", opaque.family),
+                    "tools",
+                ));
+            }
+        }
+    }
+    if !functions.is_empty() {
+        tools.insert(0, json!({ "functionDeclarations": functions }));
+    }
+    Ok(tools)
+}
+
+fn declaration(function: &FunctionTool) -> FunctionDeclaration {
+    FunctionDeclaration {
+        name: function.name.clone(),
+        description: function.description.clone(),
+        // A function without parameters has no schema: an empty object type is refused.
+        parameters_json_schema: function.parameters.clone().filter(|schema| !takes_nothing(schema)),
+        extensions: function.extensions.get(FAMILY).cloned().unwrap_or_default(),
+    }
+}
+
+fn takes_nothing(schema: &Value) -> bool {
+    let is_empty = |name: &str| {
+        schema.get(name).is_none_or(|value| value.as_object().is_some_and(serde_json::Map::is_empty))
+    };
+    let only = ["type", "properties", "required", "additionalProperties", "$schema", "title"];
+    schema.as_object().is_some_and(|fields| fields.keys().all(|name| only.contains(&name.as_str())))
+        && is_empty("properties")
+        && schema.get("additionalProperties").is_none_or(|value| value == &Value::Bool(false))
+}
+
+fn tool_config(request: &ChatRequest) -> Result<Option<Value>, Error> {
+    let has_functions = request.tools.iter().any(|tool| matches!(tool, Tool::Function(_)));
+    let calling = match &request.tool_choice {
+        Some(ToolChoice::Opaque(opaque)) if opaque.family == FAMILY => {
+            return Ok(Some(opaque.value.clone()));
+        }
+        Some(ToolChoice::Opaque(opaque)) => {
+            return Err(unsayable(
+                format!("Google's generateContent has no such tool choice as this one of {}.", opaque.family),
+                "tool_choice",
+            ));
+        }
+        _ if !has_functions => return Ok(None),
+        None => return Ok(None),
+        Some(ToolChoice::Auto) => json!({ "mode": "AUTO" }),
+        Some(ToolChoice::None) => json!({ "mode": "NONE" }),
+        Some(ToolChoice::Required) => json!({ "mode": "ANY" }),
+        Some(ToolChoice::Function(name)) => json!({ "mode": "ANY", "allowedFunctionNames": [name] }),
+    };
+    Ok(Some(json!({ "functionCallingConfig": calling })))
+}
