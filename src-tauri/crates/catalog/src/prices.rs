@@ -1,7 +1,7 @@
 //! The price table, and which of its rows holds for a model.
 //!
 //! `prices.json` is the table as it is kept; its format and every rule about it are described in
-//! `docs/prices.md`. It is read once, at the first question.
+//! `PRICES.md`. It is read once, at the first question.
 
 mod lookup;
 mod table;
@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use lookup::{Found, Match};
-pub use table::{CallPrice, Factor, FreeSearches, Hours, Multiplier, OffPeak, Rate, RateRow, Rates, Row, Tools, Window};
+pub use table::{
+    CallPrice, Factor, FreeSearches, Hours, Multiplier, OffPeak, Rate, RateRow, Rates, Row, Tools, Window,
+};
 
 static EMBEDDED: LazyLock<PriceTable> = LazyLock::new(|| {
     // A table that does not parse prices nothing, which shows as unknown cost and never as 0;

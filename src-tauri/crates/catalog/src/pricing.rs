@@ -1,6 +1,6 @@
 //! What a request cost: usage × the row that held, in integers, rounded once at the end.
 //!
-//! The rules are those of `docs/prices.md`, section "Cost of a request", in its order: the row
+//! The rules are those of `PRICES.md`, section "Cost of a request", in its order: the row
 //! ([`rates`]), off-peak hours ([`off_peak`]), disjoint parts ([`parts`]), calls ([`calls`]),
 //! arithmetic (here). A part without a price makes the cost unknown, never 0.
 
@@ -51,7 +51,12 @@ pub struct PriceQuery<'a> {
 
 impl<'a> PriceQuery<'a> {
     /// A plain request; what else is known is set on the fields.
-    pub fn new(provider: Option<&'a str>, request_model: &'a str, usage: &'a Usage, started_at_ms: i64) -> Self {
+    pub fn new(
+        provider: Option<&'a str>,
+        request_model: &'a str,
+        usage: &'a Usage,
+        started_at_ms: i64,
+    ) -> Self {
         Self {
             provider,
             is_free: false,
@@ -184,13 +189,15 @@ pub fn price_with(table: &PriceTable, query: &PriceQuery<'_>) -> Priced {
         priced.notes.push("The provider is set to cost nothing.".to_owned());
         return priced;
     }
-    match computed(table, &rules, query, &mut priced) {
-        Some((cost, status)) => (priced.cost, priced.status) = (Some(cost), status),
-        None => {
-            if let Some(cost) = reported {
-                (priced.cost, priced.status) = (Some(cost), CostStatus::Reported);
-            }
-        }
+    if let Some((cost, status)) = computed(table, rules, query, &mut priced) {
+        (priced.cost, priced.status) = (Some(cost), status);
+        return priced;
+    }
+    if priced.notes.is_empty() {
+        priced.notes.push("The counts are past what an amount can hold.".to_owned());
+    }
+    if let Some(cost) = reported {
+        (priced.cost, priced.status) = (Some(cost), CostStatus::Reported);
     }
     priced
 }
@@ -198,13 +205,15 @@ pub fn price_with(table: &PriceTable, query: &PriceQuery<'_>) -> Priced {
 /// Our own figure, or `None` with a note where something has no price.
 fn computed(
     table: &PriceTable,
-    rules: &rules::ProviderRules,
+    rules: rules::ProviderRules,
     query: &PriceQuery<'_>,
     priced: &mut Priced,
 ) -> Option<(PicoUsd, CostStatus)> {
     let usage = query.usage;
     let Some(found) = find_row(table, query) else {
-        priced.notes.push(format!("No price is known for {}.", query.response_model.unwrap_or(query.request_model)));
+        priced
+            .notes
+            .push(format!("No price is known for {}.", query.response_model.unwrap_or(query.request_model)));
         return None;
     };
     let parts = parts::split(usage, rules);
@@ -245,7 +254,9 @@ fn computed(
         };
         if !in_force.replaces(used) && found.row.inferred.iter().any(|name| *name == chosen.name_of(used)) {
             sum.is_estimated = true;
-            priced.notes.push(format!("The price for {used} tokens is inferred; the provider does not state it."));
+            priced
+                .notes
+                .push(format!("The price for {used} tokens is inferred; the provider does not state it."));
         }
         let exact = price.milli_pico(tokens);
         sum.tokens = sum.tokens.checked_add(exact)?;

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
 use wire::{ProtocolId, Quirks};
 
 /// A vendor: where it is, how it is signed to, what it is called in the price table, how it deviates.
@@ -45,9 +46,55 @@ pub struct ProviderSpec {
     pub models: Vec<SpecModel>,
     #[serde(default)]
     pub quirks: Quirks,
+    /// Other protocols that the same key speaks, each at an address of its own.
+    #[serde(default)]
+    pub also: Vec<OtherProtocol>,
+}
+
+/// A second protocol of a vendor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherProtocol {
+    pub protocol: ProtocolId,
+    pub base_url: Option<String>,
+    pub auth: Option<Auth>,
+    #[serde(default)]
+    pub quirks: Quirks,
+}
+
+/// Where and how a vendor is spoken to in one protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    pub protocol: ProtocolId,
+    pub base_url: Option<String>,
+    pub auth: Auth,
+    pub quirks: Quirks,
 }
 
 impl ProviderSpec {
+    /// The vendor's endpoint in `protocol`: its own, one of its others, or, where it names none
+    /// (a setting's `protocol` may be anything), the protocol's usual way to sign, no base URL and
+    /// no quirks.
+    pub fn endpoint(&self, protocol: ProtocolId) -> Endpoint {
+        if protocol == self.protocol {
+            return Endpoint {
+                protocol,
+                base_url: self.base_url.clone(),
+                auth: self.auth.clone(),
+                quirks: self.quirks.clone(),
+            };
+        }
+        let other = self.also.iter().find(|other| other.protocol == protocol);
+        Endpoint {
+            protocol,
+            base_url: other.and_then(|other| other.base_url.clone()),
+            auth: other
+                .and_then(|other| other.auth.clone())
+                .unwrap_or_else(|| self.auth.in_protocol(protocol)),
+            quirks: other.map(|other| other.quirks.clone()).unwrap_or_default(),
+        }
+    }
+
     /// The environment variable that usually holds the key.
     pub fn key_env(&self) -> Option<&str> {
         self.auth.env.as_deref()
@@ -89,6 +136,23 @@ pub struct Auth {
     pub is_optional: bool,
 }
 
+impl Auth {
+    /// The same key, shown as the protocol's own vendor wants it.
+    fn in_protocol(&self, protocol: ProtocolId) -> Self {
+        let scheme = match protocol {
+            _ if self.scheme == AuthScheme::None => AuthScheme::None,
+            ProtocolId::AnthropicMessages => AuthScheme::Header("x-api-key".to_owned()),
+            ProtocolId::GeminiGenerate => AuthScheme::Header("x-goog-api-key".to_owned()),
+            ProtocolId::OpenaiChat
+            | ProtocolId::OpenaiResponses
+            | ProtocolId::BedrockConverse
+            | ProtocolId::CohereChat
+            | ProtocolId::OllamaChat => AuthScheme::Bearer,
+        };
+        Self { scheme, ..self.clone() }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthScheme {
     None,
@@ -101,7 +165,10 @@ pub enum AuthScheme {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected \"none\", { bearer = \"ENV_NAME\" }, { header = \"name\", env = \"ENV_NAME\" } or { query = \"name\", env = \"ENV_NAME\" }")]
+#[serde(
+    untagged,
+    expecting = "expected \"none\", { bearer = \"ENV_NAME\" }, { header = \"name\", env = \"ENV_NAME\" } or { query = \"name\", env = \"ENV_NAME\" }"
+)]
 enum RawAuth {
     Word(String),
     Table(RawAuthTable),
@@ -152,7 +219,9 @@ impl From<Auth> for RawAuth {
         let optional = auth.is_optional;
         match auth.scheme {
             AuthScheme::None => Self::Word("none".to_owned()),
-            AuthScheme::Bearer => Self::Table(RawAuthTable { bearer: auth.env, optional, ..RawAuthTable::default() }),
+            AuthScheme::Bearer => {
+                Self::Table(RawAuthTable { bearer: auth.env, optional, ..RawAuthTable::default() })
+            }
             AuthScheme::Header(name) => Self::Table(RawAuthTable {
                 header: Some(name),
                 env: auth.env,
@@ -208,18 +277,15 @@ pub fn parse_spec(text: &str, origin: &str) -> Result<ProviderSpec, SpecError> {
         nearest: None,
         message,
     };
-    let document =
-        toml::de::DeTable::parse(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
-    if let Some((key, at, known)) = unknown_key(document.get_ref()) {
-        let name = key.rsplit('.').next().unwrap_or(&key);
+    let document = DeTable::parse(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
+    if let Some(UnknownKey { name, at, nearest }) = unknown_key(document.get_ref()) {
         return Err(SpecError {
-            nearest: nearest(name, known.iter().copied()).map(str::to_owned),
-            key: Some(key.clone()),
-            ..error(Some(at..at), format!("unknown key `{key}`"))
+            nearest,
+            key: Some(name.clone()),
+            ..error(Some(at..at), format!("unknown key `{name}`"))
         });
     }
-    let spec: ProviderSpec =
-        toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
+    let spec: ProviderSpec = toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
     check(&spec).map_err(|(key, message)| SpecError {
         line: line_of_key(text, document.get_ref(), key),
         key: Some(key.to_owned()),
@@ -233,10 +299,7 @@ fn check(spec: &ProviderSpec) -> Result<(), (&'static str, String)> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
     if spec.id.is_empty() || !spec.id.chars().all(is_plain) {
         // A slash would make `provider/model` ambiguous.
-        return Err((
-            "id",
-            format!("id `{}` must be lower-case letters, digits, `-`, `_` or `.`", spec.id),
-        ));
+        return Err(("id", format!("id `{}` must be lower-case letters, digits, `-`, `_` or `.`", spec.id)));
     }
     if let Some(url) = &spec.base_url
         && !(url.starts_with("https://") || (spec.is_local && url.starts_with("http://")))
@@ -246,6 +309,16 @@ fn check(spec: &ProviderSpec) -> Result<(), (&'static str, String)> {
             format!("base_url `{url}` must start with https:// (http:// where is_local is true)"),
         ));
     }
+    for other in &spec.also {
+        if other.protocol == spec.protocol {
+            return Err(("also", format!("also names {} again", other.protocol)));
+        }
+        if let Some(url) = other.base_url.as_deref().filter(|url| !url.starts_with("https://"))
+            && !spec.is_local
+        {
+            return Err(("also", format!("base_url `{url}` must start with https://")));
+        }
+    }
     if spec.is_free && spec.price_provider.is_some() {
         return Err(("is_free", "a provider is free or has a price_provider, not both".to_owned()));
     }
@@ -253,7 +326,7 @@ fn check(spec: &ProviderSpec) -> Result<(), (&'static str, String)> {
 }
 
 /// The keys that a spec's file may have, at its top.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "id",
     "name",
     "protocol",
@@ -269,54 +342,69 @@ const KEYS: [&str; 15] = [
     "is_in_process",
     "models",
     "quirks",
+    "also",
 ];
+const OTHER_KEYS: [&str; 4] = ["protocol", "base_url", "auth", "quirks"];
 const MODEL_KEYS: [&str; 4] = ["id", "name", "context_window", "max_output_tokens"];
 const AUTH_KEYS: [&str; 5] = ["bearer", "header", "query", "env", "optional"];
-const QUIRK_KEYS: [&str; 9] = [
-    "version",
-    "max_tokens_field",
-    "omit_stream_options",
-    "no_developer_role",
-    "reasoning_beside_completion",
-    "done_without_finish_reason",
-    "no_done_marker",
-    "reasoning_field",
-    "drop_fields",
-];
 
-/// The first key that no spec has: its full name, where it stands, and what could stand there.
-fn unknown_key(
-    table: &toml::de::DeTable<'_>,
-) -> Option<(String, usize, &'static [&'static str])> {
+/// A key that a table of a spec cannot have.
+struct UnknownKey {
+    /// With its table (`quirks.no_done_markr`).
+    name: String,
+    at: usize,
+    /// The known key of that table that is most like it.
+    nearest: Option<String>,
+}
+
+/// The first key that no spec has.
+fn unknown_key(table: &DeTable<'_>) -> Option<UnknownKey> {
     first_unknown(table, "", &KEYS)
-        .or_else(|| first_unknown(table.get("auth")?.get_ref().as_table()?, "auth.", &AUTH_KEYS))
-        .or_else(|| first_unknown(table.get("quirks")?.get_ref().as_table()?, "quirks.", &QUIRK_KEYS))
+        .or_else(|| unknown_in_endpoint(table, ""))
+        .or_else(|| tables_in(table, "models").find_map(|model| first_unknown(model, "models.", &MODEL_KEYS)))
         .or_else(|| {
-            let models = table.get("models")?.get_ref().as_array()?;
-            models
-                .iter()
-                .filter_map(|model| model.get_ref().as_table())
-                .find_map(|model| first_unknown(model, "models.", &MODEL_KEYS))
+            tables_in(table, "also").find_map(|other| {
+                first_unknown(other, "also.", &OTHER_KEYS).or_else(|| unknown_in_endpoint(other, "also."))
+            })
         })
 }
 
-fn first_unknown(
-    table: &toml::de::DeTable<'_>,
-    prefix: &str,
-    known: &'static [&'static str],
-) -> Option<(String, usize, &'static [&'static str])> {
-    table
-        .keys()
-        .filter(|key| !known.contains(&key.get_ref().as_ref()))
-        .min_by_key(|key| key.span().start)
-        .map(|key| (format!("{prefix}{}", key.get_ref()), key.span().start, known))
+fn unknown_in_endpoint(table: &DeTable<'_>, prefix: &str) -> Option<UnknownKey> {
+    let [auth, quirks] =
+        ["auth", "quirks"].map(|key| table.get(key).and_then(|value| value.get_ref().as_table()));
+    auth.and_then(|auth| first_unknown(auth, &format!("{prefix}auth."), &AUTH_KEYS))
+        .or_else(|| first_unknown(quirks?, &format!("{prefix}quirks."), &quirk_keys()))
+}
+
+/// The quirks that the protocols know, read off their type.
+fn quirk_keys() -> Vec<String> {
+    // JSON, because TOML leaves out what is not set.
+    let all = serde_json::to_value(Quirks::default());
+    all.ok().and_then(|all| all.as_object().map(|all| all.keys().cloned().collect())).unwrap_or_default()
+}
+
+fn tables_in<'t, 'i>(table: &'t DeTable<'i>, key: &str) -> impl Iterator<Item = &'t DeTable<'i>> {
+    let array = table.get(key).and_then(|value| value.get_ref().as_array());
+    array.into_iter().flat_map(|array| array.iter()).filter_map(|value| value.get_ref().as_table())
+}
+
+fn first_unknown(table: &DeTable<'_>, prefix: &str, known: &[impl AsRef<str>]) -> Option<UnknownKey> {
+    let unknown =
+        table.keys().filter(|key| known.iter().all(|known| known.as_ref() != key.get_ref().as_ref()));
+    let first = unknown.min_by_key(|key| key.span().start)?;
+    let name = first.get_ref().as_ref();
+    Some(UnknownKey {
+        name: format!("{prefix}{name}"),
+        at: first.span().start,
+        nearest: nearest(name, known.iter().map(AsRef::as_ref)).map(str::to_owned),
+    })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
     1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
-fn line_of_key(text: &str, table: &toml::de::DeTable<'_>, key: &str) -> Option<usize> {
+fn line_of_key(text: &str, table: &DeTable<'_>, key: &str) -> Option<usize> {
     let found = table.keys().find(|have| have.get_ref().as_ref() == key)?;
     Some(line_of(text, found.span().start))
 }
@@ -361,14 +449,16 @@ max_tokens_field = "max_completion_tokens"
     fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
         let error = parse_spec(&GROQ.replace("base_url", "base_uri"), "groq.toml").unwrap_err();
         assert_eq!(error.to_string(), "groq.toml, line 5: unknown key `base_uri`; did you mean `base_url`?");
-        let error = parse_spec(&GROQ.replace("max_tokens_field", "max_token_field"), "groq.toml").unwrap_err();
+        let error =
+            parse_spec(&GROQ.replace("max_tokens_field", "max_token_field"), "groq.toml").unwrap_err();
         assert_eq!(
             error.to_string(),
             "groq.toml, line 11: unknown key `quirks.max_token_field`; did you mean `max_tokens_field`?"
         );
         let error = parse_spec(&GROQ.replace("{ bearer", "{ beaver"), "groq.toml").unwrap_err();
         assert_eq!((error.key.as_deref(), error.nearest.as_deref()), (Some("auth.beaver"), Some("bearer")));
-        let error = parse_spec(&format!("{GROQ}\n[[models]]\nid = \"x\"\nctx = 1\n"), "groq.toml").unwrap_err();
+        let error =
+            parse_spec(&format!("{GROQ}\n[[models]]\nid = \"x\"\nctx = 1\n"), "groq.toml").unwrap_err();
         assert_eq!((error.key.as_deref(), error.line), (Some("models.ctx"), Some(15)));
     }
 
@@ -390,12 +480,51 @@ max_tokens_field = "max_completion_tokens"
     #[test]
     fn the_lists_of_known_keys_are_those_of_the_types() {
         let mut spec = parse_spec(GROQ, "groq.toml").unwrap();
-        spec.models.push(SpecModel { id: "m".into(), name: None, context_window: None, max_output_tokens: None });
+        spec.models.push(SpecModel {
+            id: "m".into(),
+            name: None,
+            context_window: None,
+            max_output_tokens: None,
+        });
+        spec.also.push(OtherProtocol {
+            protocol: ProtocolId::AnthropicMessages,
+            base_url: None,
+            auth: None,
+            quirks: Quirks::default(),
+        });
         let json = serde_json::to_value(&spec).unwrap();
         let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&json), KEYS);
         assert_eq!(keys(&json["models"][0]), MODEL_KEYS);
-        assert_eq!(keys(&json["quirks"]), QUIRK_KEYS);
+        assert!(quirk_keys().len() >= 9);
+        assert_eq!(keys(&json["also"][0]), OTHER_KEYS);
+    }
+
+    #[test]
+    fn another_protocol_has_its_own_address_and_way_to_sign() {
+        let text = format!(
+            "{GROQ}\n[[also]]\nprotocol = \"anthropic-messages\"\nbase_url = \"https://api.groq.com/anthropic\"\n"
+        );
+        let spec = parse_spec(&text, "groq.toml").unwrap();
+        let own = spec.endpoint(ProtocolId::OpenaiChat);
+        assert_eq!(
+            (own.base_url.as_deref(), own.auth.scheme),
+            (spec.base_url.as_deref(), AuthScheme::Bearer)
+        );
+        assert!(own.quirks.max_tokens_field.is_some());
+        let other = spec.endpoint(ProtocolId::AnthropicMessages);
+        assert_eq!(other.base_url.as_deref(), Some("https://api.groq.com/anthropic"));
+        assert_eq!(other.auth.scheme, AuthScheme::Header("x-api-key".to_owned()));
+        assert_eq!(other.auth.env.as_deref(), Some("GROQ_API_KEY"));
+        assert_eq!(other.quirks, Quirks::default());
+        let unnamed = spec.endpoint(ProtocolId::GeminiGenerate);
+        assert_eq!(
+            (unnamed.base_url, unnamed.auth.scheme),
+            (None, AuthScheme::Header("x-goog-api-key".to_owned()))
+        );
+        let error =
+            parse_spec(&text.replace("api.groq.com/anthropic\"", "a\"\nbase = 1"), "groq.toml").unwrap_err();
+        assert_eq!(error.key.as_deref(), Some("also.base"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::fmt;
 
 use canonical::MicroUsdPerMTok;
 use canonical::money::scaled_decimal;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 #[derive(Deserialize)]
 pub(super) struct File {

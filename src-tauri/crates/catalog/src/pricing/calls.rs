@@ -10,7 +10,7 @@ use crate::prices::{CallPrice, PriceTable, Row};
 /// Adds every call that was charged. `None` past what the arithmetic holds.
 pub(super) fn add(
     table: &PriceTable,
-    rules: &ProviderRules,
+    rules: ProviderRules,
     row: &Row,
     query: &PriceQuery<'_>,
     sum: &mut Sum,
@@ -48,7 +48,10 @@ pub(super) fn add(
         && let Some(free) = &row.web_search_free
     {
         // Free searches are shared by models, keys and clients that we do not see.
-        priced.notes.push(format!("{} searches per {} are free at the provider; not deducted here.", free.count, free.period));
+        priced.notes.push(format!(
+            "{} searches per {} are free at the provider; not deducted here.",
+            free.count, free.period
+        ));
     }
     Some(())
 }
@@ -61,7 +64,7 @@ struct Call<'a> {
 
 fn searches<'a>(
     table: &PriceTable,
-    rules: &ProviderRules,
+    rules: ProviderRules,
     row: &Row,
     query: &PriceQuery<'_>,
 ) -> Option<Call<'a>> {
@@ -83,10 +86,9 @@ fn searches<'a>(
 fn size_name(unit: &str, size: Option<SearchSize>) -> &'static str {
     match size {
         Some(SearchSize::Low) => "web_search_low",
-        Some(SearchSize::Medium) => "web_search_medium",
         Some(SearchSize::High) => "web_search_high",
         None if unit == "request" => "web_search_low",
-        None => "web_search_medium",
+        Some(SearchSize::Medium) | None => "web_search_medium",
     }
 }
 

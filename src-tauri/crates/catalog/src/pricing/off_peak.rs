@@ -9,9 +9,15 @@ const MINUTES_PER_DAY: i64 = 24 * 60;
 #[derive(Debug)]
 pub(super) enum InForce<'a> {
     Peak(&'a Rates),
-    OffPeak { rates: Rates, replaced: &'a Rates },
+    OffPeak {
+        rates: Rates,
+        replaced: &'a Rates,
+    },
     /// The weekday cannot be told: its time zone is none that we know. The row's own rates stand.
-    Undecided { rates: &'a Rates, zone: &'a str },
+    Undecided {
+        rates: &'a Rates,
+        zone: &'a str,
+    },
 }
 
 impl InForce<'_> {
@@ -31,10 +37,9 @@ impl InForce<'_> {
 pub(super) fn rates_at<'a>(row: &'a Row, rates: &'a RateRow, started_at_ms: i64) -> InForce<'a> {
     let Some(off_peak) = &row.off_peak else { return InForce::Peak(&rates.rates) };
     match is_open(off_peak, started_at_ms) {
-        Some(true) => InForce::OffPeak {
-            rates: rates.rates.replaced_by(&off_peak.rates),
-            replaced: &off_peak.rates,
-        },
+        Some(true) => {
+            InForce::OffPeak { rates: rates.rates.replaced_by(&off_peak.rates), replaced: &off_peak.rates }
+        }
         Some(false) => InForce::Peak(&rates.rates),
         None => InForce::Undecided { rates: &rates.rates, zone: &off_peak.weekday_timezone },
     }
@@ -44,7 +49,8 @@ pub(super) fn rates_at<'a>(row: &'a Row, rates: &'a RateRow, started_at_ms: i64)
 fn is_open(off_peak: &OffPeak, at_ms: i64) -> Option<bool> {
     let minute = at_ms.div_euclid(MS_PER_MINUTE).rem_euclid(MINUTES_PER_DAY) as u32;
     let mut decided = Some(false);
-    for window in off_peak.windows.iter().filter(|window| window.hours_utc.iter().any(|h| holds(*h, minute))) {
+    for window in off_peak.windows.iter().filter(|window| window.hours_utc.iter().any(|h| holds(*h, minute)))
+    {
         match on_this_day(window, &off_peak.weekday_timezone, at_ms) {
             Some(true) => return Some(true),
             Some(false) => {}

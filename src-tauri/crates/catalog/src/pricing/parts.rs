@@ -9,12 +9,18 @@ use crate::prices::Rate;
 #[derive(Debug)]
 pub(super) struct Parts(Vec<(Rate, u64)>);
 
-pub(super) fn split(usage: &Usage, rules: &ProviderRules) -> Parts {
+pub(super) fn split(usage: &Usage, rules: ProviderRules) -> Parts {
     let parts = usage.parts();
     // What other tools of the provider brought in is charged. Where both searched and other tools
     // ran, the report does not tell them apart, and the search is what is known to have run.
     let uncharged =
         if rules.search_results_are_free && usage.web_searches > 0 { usage.tool_use_tokens } else { 0 };
+    let (output, reasoning) = if rules.reasoning_is_on_top {
+        let stated = usage.stated_reasoning_tokens.unwrap_or(parts.reasoning);
+        (parts.output.saturating_add(parts.reasoning), stated)
+    } else {
+        (parts.output, parts.reasoning)
+    };
     Parts(vec![
         (Rate::Input, parts.input.saturating_sub(uncharged)),
         (Rate::CacheRead, parts.cache_read),
@@ -25,8 +31,8 @@ pub(super) fn split(usage: &Usage, rules: &ProviderRules) -> Parts {
         (Rate::InputAudio, parts.input_audio),
         (Rate::InputImage, parts.input_image),
         (Rate::InputVideo, parts.input_video),
-        (Rate::Output, parts.output),
-        (Rate::Reasoning, parts.reasoning),
+        (Rate::Output, output),
+        (Rate::Reasoning, reasoning),
         (Rate::OutputAudio, parts.output_audio),
         (Rate::OutputImage, parts.output_image),
         (Rate::Citation, usage.citation_tokens),
@@ -65,10 +71,7 @@ impl Parts {
 }
 
 const fn is_output(rate: Rate) -> bool {
-    matches!(
-        rate,
-        Rate::Output | Rate::Reasoning | Rate::OutputAudio | Rate::OutputImage | Rate::OutputVideo
-    )
+    matches!(rate, Rate::Output | Rate::Reasoning | Rate::OutputAudio | Rate::OutputImage | Rate::OutputVideo)
 }
 
 const fn is_input(rate: Rate) -> bool {

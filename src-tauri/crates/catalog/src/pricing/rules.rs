@@ -8,6 +8,8 @@ pub(super) struct ProviderRules {
     pub(super) row_search_is_preview: bool,
     /// What a search brought into the prompt is not charged as input.
     pub(super) search_results_are_free: bool,
+    /// Reasoning is charged on top of the output, also where it was counted within it.
+    pub(super) reasoning_is_on_top: bool,
     /// A reported cost of 0 means nothing.
     pub(super) zero_reported_cost_means_nothing: bool,
 }
@@ -15,15 +17,18 @@ pub(super) struct ProviderRules {
 const NONE: ProviderRules = ProviderRules {
     row_search_is_preview: false,
     search_results_are_free: false,
+    reasoning_is_on_top: false,
     zero_reported_cost_means_nothing: false,
 };
 
-const BY_PROVIDER: [(&str, ProviderRules); 5] = [
+const BY_PROVIDER: [(&str, ProviderRules); 6] = [
     // https://developers.openai.com/api/docs/pricing lists both tools.
     ("openai", ProviderRules { row_search_is_preview: true, ..NONE }),
     // Grounding's `toolUsePromptTokenCount` is reported and not billed.
     ("google", ProviderRules { search_results_are_free: true, ..NONE }),
     ("vertex", ProviderRules { search_results_are_free: true, ..NONE }),
+    // The recorded costs of google/gemini-2.5-flash and openai/gpt-5 are reached in no other way.
+    ("vercel", ProviderRules { reasoning_is_on_top: true, ..NONE }),
     // Grok hosted by Azure reports `cost_in_usd_ticks: 0` whatever it charged.
     ("azure-foundry", ProviderRules { zero_reported_cost_means_nothing: true, ..NONE }),
     ("azure-openai", ProviderRules { zero_reported_cost_means_nothing: true, ..NONE }),
