@@ -117,6 +117,7 @@ impl Queue {
 }
 
 pub(crate) struct Writer {
+    path: PathBuf,
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
@@ -135,7 +136,7 @@ impl Writer {
             .name("ledger-writer".to_owned())
             .spawn(move || worker.run())
             .map_err(|error| LedgerError::io(path, &error))?;
-        Ok(Self { queue, thread: Some(thread) })
+        Ok(Self { path: path.to_owned(), queue, thread: Some(thread) })
     }
 
     pub(crate) fn push(&self, record: Record) {
@@ -169,8 +170,9 @@ impl Writer {
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (done, receiver) = std::sync::mpsc::sync_channel(1);
+        let path = self.path.clone();
         let call: Call = Box::new(move |connection| {
-            let result = connection.and_then(|connection| in_transaction(connection, work));
+            let result = connection.and_then(|connection| in_transaction(connection, &path, work));
             // The caller blocks on the other end; it is gone only if its thread is.
             let _ = done.send(result);
         });
@@ -217,10 +219,10 @@ impl Drop for Writer {
 
 fn in_transaction<T>(
     connection: &mut Connection,
+    path: &Path,
     work: impl FnOnce(&Transaction<'_>) -> Result<T>,
 ) -> Result<T> {
-    let path = connection.path().map(PathBuf::from).unwrap_or_default();
-    let sqlite = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
+    let sqlite = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     let value = work(&transaction)?;
     transaction.commit().map_err(sqlite)?;
@@ -328,7 +330,7 @@ impl Worker {
             return Ok(());
         }
         let path = &self.path;
-        let failed = in_transaction(&mut self.connection, |transaction| {
+        let failed = in_transaction(&mut self.connection, path, |transaction| {
             let mut failed = 0;
             for record in &group.records {
                 match rows::write(transaction, record) {

@@ -113,7 +113,7 @@ fn a_full_disk_shows_and_what_was_queued_is_written_once_there_is_room() {
     };
     limit(&connection, 1);
     let queue = Arc::new(Queue::default());
-    let writer = Writer { queue: Arc::clone(&queue), thread: None };
+    let writer = Writer { path: path.clone(), queue: Arc::clone(&queue), thread: None };
     let mut worker = Worker { path: path.clone(), connection, queue, is_owner: true };
     let mut group = Group::default();
 
