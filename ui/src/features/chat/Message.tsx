@@ -67,10 +67,9 @@ function Answer({ node, actions }: { node: PathNode; actions: MessageActions }) 
               </button>
             ) : (
               <>
-                {view.text !== "" && <CopyButton text={view.text} quiet label="Copy" />}
-                <button type="button" className="btn quiet small" data-testid={testids.regenerate} title="Another answer beside this one" onClick={() => actions.regenerate(view)}>
+                {view.text !== "" && <CopyButton text={view.text} quiet icon label="Copy this answer" />}
+                <button type="button" className="btn quiet small icon" data-testid={testids.regenerate} aria-label="Regenerate" title="Regenerate: another answer beside this one" onClick={() => actions.regenerate(view)}>
                   <Lucide of={RefreshCw} small />
-                  <span className="hide-n">Regenerate</span>
                 </button>
               </>
             )}

@@ -23,7 +23,7 @@ export function ReceiptLine({ message, streaming, onOpen }: { message: MessageVi
       <span>
         <b>{receipt.route ?? receipt.provider ?? message.model}</b>
       </span>
-      {receipt.model !== null && <span className="cut model">{receipt.model}</span>}
+      {receipt.model !== null && <span className="cut model" title={receipt.model}>{receipt.model}</span>}
       {receipt.attempts !== 1 && <span>{plural(receipt.attempts, "attempt")}</span>}
       {receipt.time_to_first_token_ms !== null && <span className="wide">first token {duration(receipt.time_to_first_token_ms)}</span>}
       {receipt.tokens_per_second !== null && <span>{rate(receipt.tokens_per_second)} tok/s</span>}

@@ -1,6 +1,8 @@
 import type { ModelView } from "../../api/bindings";
 
 export const REHEARSAL = "rehearsal";
+/** The rehearsal's even-tempered model; the others each have a habit. */
+const REHEARSAL_DEFAULT = "rehearsal/steady";
 
 export const isRehearsalModel = (model: { provider: string | null }): boolean => model.provider === REHEARSAL;
 
@@ -13,7 +15,7 @@ export function modelFor(models: readonly ModelView[], wanted: (string | null | 
     const found = id ? models.find((m) => m.id === id) : undefined;
     if (found) return found;
   }
-  return models.find((m) => m.is_route) ?? models.find((m) => !isRehearsalModel(m)) ?? models[0] ?? null;
+  return models.find((m) => m.is_route) ?? models.find((m) => !isRehearsalModel(m)) ?? models.find((m) => m.id === REHEARSAL_DEFAULT) ?? models[0] ?? null;
 }
 
 export interface ModelGroup {

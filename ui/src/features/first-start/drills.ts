@@ -7,13 +7,19 @@ export interface Drill {
 export const DRILLS: Drill[] = [
   { label: "Breaks in mid-answer", prompt: "/drill cut" },
   { label: "Rate limit", prompt: "/drill 429" },
-  { label: "Very slow start", prompt: "/drill slow" },
+  { label: "Very slow start", prompt: "/drill slow-start" },
   { label: "Stalls", prompt: "/drill stall" },
   { label: "500 in HTML", prompt: "/drill 500-html" },
   { label: "Malformed chunk", prompt: "/drill malformed" },
+  { label: "Error in the stream", prompt: "/drill error-in-stream" },
+  { label: "Overloaded", prompt: "/drill 503" },
+  { label: "Rejects the key", prompt: "/drill 401" },
   { label: "Empty answer", prompt: "/drill empty" },
   { label: "Refuses", prompt: "/drill safety" },
-  { label: "Calls tools", prompt: "/drill tools" },
+  { label: "Reaches its limit", prompt: "/drill length" },
+  { label: "Very long answer", prompt: "/drill long" },
+  { label: "Calls a tool", prompt: "/drill tool" },
+  { label: "Two tools at once", prompt: "/drill parallel-tools" },
 ];
 
-export const EXAMPLES: string[] = ["What happens when a provider breaks in the middle?", "Show me a short function in Rust", "Explain what this window can do, with a table"];
+export const EXAMPLES: string[] = ["What happens when a provider breaks in the middle?", "Write a Rust function that counts words", "Compare a queue and a stack in a table"];

@@ -9,7 +9,7 @@ import { Icon } from "../../components/Icon";
 import { Badge } from "../../components/Lamp";
 import { Line } from "../../components/Line";
 import { Ago } from "../../components/Time";
-import { count, duration, NONE } from "../../lib/format";
+import { count, duration } from "../../lib/format";
 import { useUi } from "../../lib/store";
 import { testids } from "../../lib/testids";
 import { ProviderForm } from "./ProviderForm";
@@ -99,16 +99,16 @@ function Row({ provider: p, tested, onTest, onEdit, onOpen }: RowProps) {
     <tr data-testid={testids.providerRow(p.id)} data-key-state={p.key_state}>
       <td>
         <Line provider={p.kind} title={`${p.name}, ${p.base_url}`}>{p.id}</Line>
-        {p.is_rehearsal && <span className="why">built in, not a real model</span>}
       </td>
       <td><KeyCell badge={badge} /></td>
       <td className="t2 hide-n cut where">{whereOf(p)}</td>
-      <td className="t2 num hide-n">{tested === "running" ? "testing" : tested ? <><Ago at={tested.at} />{tested.result.latency_ms !== null && `, ${duration(tested.result.latency_ms)}`}</> : "not in this window"}</td>
-      <td className="r">{p.model_count === null ? NONE : count(p.model_count)}</td>
+      <td className="t2 num hide-n">{tested === "running" ? "testing" : tested ? <><Ago at={tested.at} />{tested.result.latency_ms !== null && `, ${duration(tested.result.latency_ms)}`}</> : "not yet"}</td>
+      <td className="r">
+        <button type="button" className="link" aria-label={`Models of ${p.id}`} title={`List the models of ${p.id}`} onClick={() => onOpen("models")}>{p.model_count === null ? "list" : count(p.model_count)}</button>
+      </td>
       <td className="r">
         {badge.needsKey && <button type="button" className="btn small primary" onClick={() => onOpen("key")}>{p.key_state === "present" ? "Replace key" : "Enter key"}</button>}
         <button type="button" className="btn small" disabled={tested === "running"} onClick={onTest}>Test</button>
-        <button type="button" className="btn small" onClick={() => onOpen("models")}>Models</button>
         {!p.is_rehearsal && (
           <>
             <button type="button" className="btn small" onClick={onEdit}>Edit</button>
@@ -136,7 +136,7 @@ function whereOf(p: ProviderView): string {
     case "env":
       return `variable ${p.key_env ?? ""}`.trim();
     case "none":
-      return p.is_rehearsal ? "in this app" : "no key";
+      return p.is_rehearsal ? "in this app, not a real model" : "no key";
   }
 }
 
