@@ -49,7 +49,9 @@ impl Record {
     pub fn body(&self) -> Vec<u8> {
         match (&self.response.body_text, &self.response.body_base64) {
             (Some(text), _) => text.clone().into_bytes(),
-            (None, Some(coded)) => base64::engine::general_purpose::STANDARD.decode(coded).unwrap_or_default(),
+            (None, Some(coded)) => {
+                base64::engine::general_purpose::STANDARD.decode(coded).unwrap_or_default()
+            }
             (None, None) => Vec::new(),
         }
     }
@@ -58,7 +60,9 @@ impl Record {
         self.response
             .headers
             .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .map(|(name, value)| {
+                (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            })
             .collect()
     }
 }

@@ -4,3 +4,4 @@
 pub mod corpus;
 pub mod laws;
 pub mod quirks;
+pub mod reading;

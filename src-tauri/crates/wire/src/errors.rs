@@ -146,7 +146,7 @@ fn from_evidence(status: u16, evidence: Evidence) -> Error {
         .codes
         .iter()
         .find_map(|code| by_code(code, status))
-        .map(|kind| refine(kind, &message))
+        .map(|kind| refine(kind, &message, status))
         .or_else(|| by_message(&message, status))
         .unwrap_or_else(|| match evidence.status.filter(|_| status < 400).unwrap_or(status) {
             // It is the API that speaks, so its answer is not foreign; it failed.
@@ -309,13 +309,15 @@ fn by_code(code: &str, status: u16) -> Option<ErrorKind> {
     })
 }
 
-/// A broad code with a telling message is the narrower failure.
-fn refine(kind: ErrorKind, message: &str) -> ErrorKind {
+/// A broad code with a telling message or status is the narrower failure (DeepSeek's and Ollama's
+/// 401 say `invalid_request_error` and `api_error`).
+fn refine(kind: ErrorKind, message: &str, status: u16) -> ErrorKind {
     match kind {
-        ErrorKind::InvalidRequest
-        | ErrorKind::ServerError
-        | ErrorKind::RateLimited
-        | ErrorKind::Permission => by_message(message, 400).unwrap_or(kind),
+        ErrorKind::InvalidRequest | ErrorKind::ServerError => {
+            let telling = || matches!(status, 401..=404 | 408 | 413 | 429).then(|| by_status(status));
+            by_message(message, 400).or_else(telling).unwrap_or(kind)
+        }
+        ErrorKind::RateLimited | ErrorKind::Permission => by_message(message, 400).unwrap_or(kind),
         _ => kind,
     }
 }

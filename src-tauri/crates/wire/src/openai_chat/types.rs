@@ -198,6 +198,9 @@ pub struct PromptDetails {
     pub image_tokens: Option<u64>,
     #[serde(deserialize_with = "count")]
     pub video_tokens: Option<u64>,
+    /// Alibaba: `ephemeral` where the cache was one that the request named, `implicit` else.
+    #[serde(deserialize_with = "lenient")]
+    pub cache_type: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

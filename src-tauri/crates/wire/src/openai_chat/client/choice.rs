@@ -99,6 +99,11 @@ impl ChoiceState {
     pub(super) fn take(&mut self, message: Message, answer_key: &str, sink: &mut Sink<'_>) {
         let Message { content, reasoning_content, reasoning, reasoning_details, refusal, .. } = message;
         let details = reasoning_details.unwrap_or_default();
+        let mut fields = message.rest;
+        if !details.is_empty() {
+            fields.insert("reasoning_details".into(), Value::Array(details.clone()));
+        }
+        self.extension(fields, MESSAGE_PREFIX, sink);
         // The same thought under several names at once (Doubleword, OpenRouter) is one thought.
         let thought = [reasoning_content, reasoning].into_iter().flatten().find(|text| !text.is_empty());
         self.reasoning(thought, &details, sink);
@@ -114,14 +119,10 @@ impl ChoiceState {
         for image in message.images.into_iter().flatten() {
             self.image(image, sink);
         }
-        let mut fields = message.rest;
-        if !details.is_empty() {
-            fields.insert("reasoning_details".into(), Value::Array(details));
-        }
-        self.extension(fields, MESSAGE_PREFIX, sink);
     }
 
-    /// Passes fields on that only the family knows; `prefix` says whose they are.
+    /// Passes fields on that only the family knows; `prefix` says whose they are. They come before
+    /// the content that they stand beside, so that an encoder can put both into one chunk again.
     pub(super) fn extension(&self, fields: Map<String, Value>, prefix: &str, sink: &mut Sink<'_>) {
         let fields: Map<String, Value> = fields
             .into_iter()

@@ -123,10 +123,10 @@ impl Decoder {
         let index = choice.index.unwrap_or(0);
         let state = self.choices.entry(index).or_insert_with(|| ChoiceState::new(index));
         let mut sink = Sink { out, next_part: &mut self.next_part };
+        state.extension(rest, "", &mut sink);
         if let Some(message) = choice.delta.or(choice.message) {
             state.take(message, &self.answer_key, &mut sink);
         }
-        state.extension(rest, "", &mut sink);
         state.set_finish_word(finish::word(&choice.finish_reason));
         match error {
             Some(error) => Err(in_band(&serde_json::json!({ "error": error }))),

@@ -25,9 +25,19 @@ pub(super) struct Encoder {
     calls: BTreeMap<u32, u32>,
     /// Choices whose first delta, with the role, was sent.
     begun: BTreeSet<u32>,
+    /// The family's fields of each choice, until the chunk that they go with.
+    waiting: BTreeMap<u32, Waiting>,
+    /// The family's fields of the whole answer, until the next chunk.
+    waiting_top: Map<String, Value>,
     usage: Option<Usage>,
     usage_fields: Option<Value>,
     has_failed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    delta: Map<String, Value>,
+    outer: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +65,8 @@ impl Encoder {
             parts: BTreeMap::new(),
             calls: BTreeMap::new(),
             begun: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            waiting_top: Map::new(),
             usage: None,
             usage_fields: None,
             has_failed: false,
@@ -120,23 +132,32 @@ impl Encoder {
         }
     }
 
+    /// Fields wait for the chunk that they stood in, so that a client sees them beside the content
+    /// again, and no chunk without choices in the middle of a stream.
     fn extension(&mut self, choice: Option<u32>, fields: &Map<String, Value>, out: &mut Vec<u8>) {
         let Some(choice) = choice else {
             let mut fields = fields.clone();
             self.usage_fields = fields.shift_remove("usage").or(self.usage_fields.take());
-            if !fields.is_empty() {
-                self.chunk(&Value::Array(Vec::new()), fields, out);
-            }
+            self.waiting_top.extend(fields);
             return;
         };
-        let (mut delta, mut outer) = (Map::new(), Map::new());
+        let has_same = |waiting: &Waiting| {
+            fields.keys().any(|name| match name.strip_prefix(MESSAGE_PREFIX) {
+                Some(name) => waiting.delta.contains_key(name),
+                None => waiting.outer.contains_key(name),
+            })
+        };
+        // The next of the same: what waits had no content beside it.
+        if self.waiting.get(&choice).is_some_and(has_same) {
+            self.choice(choice, Map::new(), Value::Null, out);
+        }
+        let waiting = self.waiting.entry(choice).or_default();
         for (name, value) in fields {
             match name.strip_prefix(MESSAGE_PREFIX) {
-                Some(name) => delta.insert(name.to_owned(), value.clone()),
-                None => outer.insert(name.clone(), value.clone()),
+                Some(name) => waiting.delta.insert(name.to_owned(), value.clone()),
+                None => waiting.outer.insert(name.clone(), value.clone()),
             };
         }
-        self.choice(choice, delta, Value::Null, outer, out);
     }
 
     fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut Vec<u8>) {
@@ -150,39 +171,32 @@ impl Encoder {
             return;
         }
         let word = answer::finish_word(reason, self.calls.contains_key(&choice));
-        self.choice(choice, Map::new(), word.into(), Map::new(), out);
+        self.choice(choice, Map::new(), word.into(), out);
     }
 
     fn delta(&mut self, choice: u32, field: &str, value: Value, out: &mut Vec<u8>) {
-        self.choice(choice, Map::from_iter([(field.to_owned(), value)]), Value::Null, Map::new(), out);
+        self.choice(choice, Map::from_iter([(field.to_owned(), value)]), Value::Null, out);
     }
 
-    fn choice(
-        &mut self,
-        index: u32,
-        mut delta: Map<String, Value>,
-        finish_reason: Value,
-        outer: Map<String, Value>,
-        out: &mut Vec<u8>,
-    ) {
+    fn choice(&mut self, index: u32, mut delta: Map<String, Value>, finish_reason: Value, out: &mut Vec<u8>) {
         if self.begun.insert(index) {
             delta.insert("role".into(), "assistant".into());
+        }
+        let waiting = self.waiting.remove(&index).unwrap_or_default();
+        for (name, value) in waiting.delta {
+            delta.entry(name).or_insert(value);
         }
         let mut choice = Map::from_iter([
             ("index".to_owned(), index.into()),
             ("delta".to_owned(), delta.into()),
             ("logprobs".to_owned(), Value::Null),
-            ("finish_reason".to_owned(), finish_reason),
         ]);
-        for (name, value) in outer {
-            if name != "finish_reason" {
-                choice.insert(name, value);
-            }
-        }
+        choice.extend(waiting.outer);
+        choice.insert("finish_reason".into(), finish_reason);
         self.chunk(&json!([choice]), Map::new(), out);
     }
 
-    fn chunk(&self, choices: &Value, more: Map<String, Value>, out: &mut Vec<u8>) {
+    fn chunk(&mut self, choices: &Value, more: Map<String, Value>, out: &mut Vec<u8>) {
         let mut object = json!({
             "id": self.id,
             "object": "chat.completion.chunk",
@@ -196,8 +210,11 @@ impl Encoder {
         if self.context.include_usage {
             object["usage"] = Value::Null;
         }
-        for (name, value) in more {
-            object[name] = value;
+        if let Value::Object(object) = &mut object {
+            object.extend(more);
+            for (name, value) in std::mem::take(&mut self.waiting_top) {
+                object.entry(name).or_insert(value);
+            }
         }
         write(&object, out);
     }

@@ -1,0 +1,6 @@
+//! Plain readings of recorded answers: what a person reads off the JSON, written apart from the
+//! decoders and with nothing but `serde_json::Value`, for the conformance tests to compare with.
+
+pub mod anthropic_messages;
+pub mod gemini_generate;
+pub mod openai_chat;
