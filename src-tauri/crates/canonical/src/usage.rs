@@ -15,10 +15,14 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Read from the provider's cache; ⊂ input.
     pub cache_read_tokens: u64,
+    /// Of the reads, those from a cache that the request named (Alibaba's explicit cache).
+    pub cache_read_explicit_tokens: u64,
     /// Written to the cache, all lifetimes together; ⊂ input, disjoint from reads.
     pub cache_write_tokens: u64,
     /// Of the writes, those with a lifetime of one hour.
     pub cache_write_1h_tokens: u64,
+    /// Of the writes, those with a lifetime of twelve hours.
+    pub cache_write_12h_tokens: u64,
     /// ⊂ input, cached ones included.
     pub input_audio_tokens: u64,
     /// ⊂ input, cached ones included.
@@ -42,6 +46,8 @@ pub struct Usage {
     pub output_audio_tokens: u64,
     /// ⊂ output.
     pub output_image_tokens: u64,
+    /// ⊂ output.
+    pub output_video_tokens: u64,
     /// Perplexity's citation tokens; not part of input or output.
     pub citation_tokens: u64,
     /// Searches that the provider ran.
@@ -77,67 +83,105 @@ pub struct UsageParts {
     pub cache_read: u64,
     pub cache_read_audio: u64,
     pub cache_read_image: u64,
+    pub cache_read_explicit: u64,
     /// Default lifetime (5 minutes at Anthropic).
     pub cache_write: u64,
     pub cache_write_1h: u64,
+    pub cache_write_12h: u64,
     pub output: u64,
     pub reasoning: u64,
     pub output_audio: u64,
     pub output_image: u64,
+    pub output_video: u64,
 }
 
 impl UsageParts {
     pub fn total_input(&self) -> u64 {
-        self.input
-            + self.input_audio
-            + self.input_image
-            + self.input_video
-            + self.cache_read
-            + self.cache_read_audio
-            + self.cache_read_image
-            + self.cache_write
-            + self.cache_write_1h
+        sum(&[
+            self.input,
+            self.input_audio,
+            self.input_image,
+            self.input_video,
+            self.cache_read,
+            self.cache_read_audio,
+            self.cache_read_image,
+            self.cache_read_explicit,
+            self.cache_write,
+            self.cache_write_1h,
+            self.cache_write_12h,
+        ])
     }
 
     pub fn total_output(&self) -> u64 {
-        self.output + self.reasoning + self.output_audio + self.output_image
+        sum(&[self.output, self.reasoning, self.output_audio, self.output_image, self.output_video])
     }
 }
 
+impl UsageParts {
+    /// Few reports say how much of the cached input was media. Where both together exceed the
+    /// whole by `overlap` tokens, so many are both, and are counted once: as cached.
+    fn cache_media_that_must_be(&mut self, mut overlap: u64) {
+        for (media, cached) in [
+            (&mut self.input_audio, &mut self.cache_read_audio),
+            (&mut self.input_image, &mut self.cache_read_image),
+        ] {
+            let moved = overlap.min(*media).min(self.cache_read);
+            *media -= moved;
+            *cached += moved;
+            self.cache_read -= moved;
+            overlap -= moved;
+        }
+        // Cached video has no price of its own: it stays where it is counted already.
+        self.input_video -= overlap.min(self.input_video).min(self.cache_read);
+    }
+}
+
+/// A report may say anything; a sum past its range stays at the end of it.
+fn sum(parts: &[u64]) -> u64 {
+    parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
+}
+
 impl Usage {
-    /// The disjoint parts. Where subsets claim more than their total, the plain part is 0 and the
-    /// subsets stand: what was named is never dropped.
+    /// The disjoint parts. Media that must have been read from the cache is counted there. Where
+    /// subsets still claim more than their total, the plain part is 0 and the subsets stand: what
+    /// was named is never dropped.
     pub fn parts(&self) -> UsageParts {
+        // Each subset takes what the ones before it left of its total.
         let cache_read_audio = self.cache_read_audio_tokens.min(self.cache_read_tokens);
-        let cache_read_image = self.cache_read_image_tokens.min(self.cache_read_tokens - cache_read_audio);
+        let read = self.cache_read_tokens - cache_read_audio;
+        let cache_read_image = self.cache_read_image_tokens.min(read);
+        let read = read - cache_read_image;
+        let cache_read_explicit = self.cache_read_explicit_tokens.min(read);
         let cache_write_1h = self.cache_write_1h_tokens.min(self.cache_write_tokens);
-        let input_audio = self.input_audio_tokens.saturating_sub(cache_read_audio);
-        let input_image = self.input_image_tokens.saturating_sub(cache_read_image);
-        // A report may say anything; a sum past its range stays at the end of it.
-        let sum = |parts: &[u64]| parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
-        let named_input = sum(&[
-            self.cache_read_tokens,
-            self.cache_write_tokens,
-            input_audio,
-            input_image,
-            self.input_video_tokens,
+        let written = self.cache_write_tokens - cache_write_1h;
+        let cache_write_12h = self.cache_write_12h_tokens.min(written);
+        let named_output = sum(&[
+            self.reasoning_tokens,
+            self.output_audio_tokens,
+            self.output_image_tokens,
+            self.output_video_tokens,
         ]);
-        let named_output = sum(&[self.reasoning_tokens, self.output_audio_tokens, self.output_image_tokens]);
-        UsageParts {
-            input: self.input_tokens.saturating_sub(named_input),
-            input_audio,
-            input_image,
+        let mut parts = UsageParts {
+            input: 0,
+            input_audio: self.input_audio_tokens.saturating_sub(cache_read_audio),
+            input_image: self.input_image_tokens.saturating_sub(cache_read_image),
             input_video: self.input_video_tokens,
-            cache_read: self.cache_read_tokens - cache_read_audio - cache_read_image,
+            cache_read: read - cache_read_explicit,
             cache_read_audio,
             cache_read_image,
-            cache_write: self.cache_write_tokens - cache_write_1h,
+            cache_read_explicit,
+            cache_write: written - cache_write_12h,
             cache_write_1h,
+            cache_write_12h,
             output: self.output_tokens.saturating_sub(named_output),
             reasoning: self.reasoning_tokens,
             output_audio: self.output_audio_tokens,
             output_image: self.output_image_tokens,
-        }
+            output_video: self.output_video_tokens,
+        };
+        parts.cache_media_that_must_be(parts.total_input().saturating_sub(self.input_tokens));
+        parts.input = self.input_tokens.saturating_sub(parts.total_input());
+        parts
     }
 }
 
@@ -145,6 +189,23 @@ impl Usage {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn media_that_must_have_been_cached_is_counted_once() {
+        let usage = Usage {
+            input_tokens: 1000,
+            cache_read_tokens: 800,
+            input_audio_tokens: 300,
+            input_video_tokens: 200,
+            ..Usage::default()
+        };
+        let parts = usage.parts();
+        assert_eq!((parts.input_audio, parts.cache_read_audio), (0, 300));
+        assert_eq!((parts.cache_read, parts.input_video, parts.input), (500, 200, 0));
+        assert_eq!(parts.total_input(), 1000);
+        let parts = Usage { input_audio_tokens: 0, input_video_tokens: 900, ..usage }.parts();
+        assert_eq!((parts.cache_read, parts.input_video, parts.input), (800, 200, 0));
+    }
 
     proptest! {
         /// Whatever a consistent report says, its parts sum to its totals.

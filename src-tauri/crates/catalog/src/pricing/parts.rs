@@ -26,8 +26,10 @@ pub(super) fn split(usage: &Usage, rules: ProviderRules) -> Parts {
         (Rate::CacheRead, parts.cache_read),
         (Rate::CacheReadAudio, parts.cache_read_audio),
         (Rate::CacheReadImage, parts.cache_read_image),
+        (Rate::CacheReadExplicit, parts.cache_read_explicit),
         (Rate::CacheWrite, parts.cache_write),
         (Rate::CacheWrite1h, parts.cache_write_1h),
+        (Rate::CacheWrite12h, parts.cache_write_12h),
         (Rate::InputAudio, parts.input_audio),
         (Rate::InputImage, parts.input_image),
         (Rate::InputVideo, parts.input_video),
@@ -35,6 +37,7 @@ pub(super) fn split(usage: &Usage, rules: ProviderRules) -> Parts {
         (Rate::Reasoning, reasoning),
         (Rate::OutputAudio, parts.output_audio),
         (Rate::OutputImage, parts.output_image),
+        (Rate::OutputVideo, parts.output_video),
         (Rate::Citation, usage.citation_tokens),
     ])
 }

@@ -56,8 +56,10 @@ struct Ask {
     plain: u64,
     read: u64,
     read_audio: u64,
+    read_explicit: u64,
     write: u64,
     write_1h: u64,
+    write_12h: u64,
     audio: u64,
     image: u64,
     video: u64,
@@ -65,6 +67,7 @@ struct Ask {
     reasoning: u64,
     spoken: u64,
     drawn: u64,
+    filmed: u64,
     citations: u64,
     searches: u64,
     tier: Option<&'static str>,
@@ -78,27 +81,25 @@ struct Ask {
 
 impl Ask {
     fn total_input(&self) -> u64 {
-        self.plain
-            + self.read
-            + self.read_audio
-            + self.write
-            + self.write_1h
-            + self.audio
-            + self.image
-            + self.video
+        let reads = self.read + self.read_audio + self.read_explicit;
+        let writes = self.write + self.write_1h + self.write_12h;
+        self.plain + reads + writes + self.audio + self.image + self.video
     }
 
     fn usage(&self) -> Usage {
         Usage {
             input_tokens: self.total_input(),
-            cache_read_tokens: self.read + self.read_audio,
+            cache_read_tokens: self.read + self.read_audio + self.read_explicit,
+            cache_read_explicit_tokens: self.read_explicit,
             cache_read_audio_tokens: self.read_audio,
-            cache_write_tokens: self.write + self.write_1h,
+            cache_write_tokens: self.write + self.write_1h + self.write_12h,
+            cache_write_12h_tokens: self.write_12h,
             cache_write_1h_tokens: self.write_1h,
             input_audio_tokens: self.audio + self.read_audio,
             input_image_tokens: self.image,
             input_video_tokens: self.video,
-            output_tokens: self.text + self.reasoning + self.spoken + self.drawn,
+            output_tokens: self.text + self.reasoning + self.spoken + self.drawn + self.filmed,
+            output_video_tokens: self.filmed,
             reasoning_tokens: self.reasoning,
             output_audio_tokens: self.spoken,
             output_image_tokens: self.drawn,
@@ -141,14 +142,14 @@ fn expected(row: &Value, tools: &Value, ask: &Ask) -> Option<i128> {
     };
 
     let mut reasoning = ask.reasoning;
-    let mut answers = [ask.text, ask.spoken, ask.drawn];
+    let mut answers = [ask.text, ask.spoken, ask.drawn, ask.filmed];
     if reasoning > 0 && row["reasoning_rate_covers_answer"] == true {
         reasoning += answers.iter().sum::<u64>();
-        answers = [0; 3];
+        answers = [0; 4];
     } else if row["provider"] == "vercel" {
         answers[0] += reasoning;
     }
-    let charges: [(u64, &[&str]); 14] = [
+    let charges: [(u64, &[&str]); 16] = [
         (ask.plain, &["input"]),
         (ask.read, &["cache_read", "input"]),
         (ask.read_audio, &["cache_read_audio", "cache_read", "input"]),
@@ -162,7 +163,9 @@ fn expected(row: &Value, tools: &Value, ask: &Ask) -> Option<i128> {
         (answers[0], &["output", "output_image"]),
         (answers[1], &["output_audio", "output", "output_image"]),
         (answers[2], &["output_image", "output"]),
-        (0, &[]),
+        (answers[3], &["output_video", "output", "output_image"]),
+        (ask.read_explicit, &["cache_read_explicit", "cache_read", "input"]),
+        (ask.write_12h, &["cache_write_12h", "cache_write", "input"]),
     ];
     let mut sum = Decimal::ZERO;
     for (tokens, names) in charges {
@@ -231,15 +234,17 @@ fn is_off_peak(off_peak: &Value, at_ms: i64) -> bool {
 fn shapes(size: u64) -> Vec<Ask> {
     let part = |share: u64| size * share / 100;
     let rest = |taken: &[u64]| size - taken.iter().sum::<u64>();
-    let (read, write, hour) = (part(40), part(10), part(20));
+    let (read, write, hour, half_day, explicit) = (part(40), part(10), part(20), part(9), part(8));
     let (audio, image, video, read_audio) = (part(7), part(11), part(13), part(3));
     vec![
         Ask { plain: size, text: 333, ..Ask::default() },
         Ask {
-            plain: rest(&[read, write, hour]),
+            plain: rest(&[read, write, hour, half_day, explicit]),
             read,
+            read_explicit: explicit,
             write,
             write_1h: hour,
+            write_12h: half_day,
             text: 7,
             reasoning: 1001,
             ..Ask::default()
@@ -253,6 +258,7 @@ fn shapes(size: u64) -> Vec<Ask> {
             text: 1,
             spoken: 17,
             drawn: 1290,
+            filmed: 77,
             searches: 3,
             ..Ask::default()
         },
