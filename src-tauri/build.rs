@@ -5,7 +5,10 @@ fn main() {
     desktop();
 }
 
-/// Paths are named because this package's root is the repository, not `src-tauri`.
+/// Paths are named because this package's root is the repository, not `src-tauri`. Tauri's own
+/// build script looks for capabilities elsewhere and so removes every command of its plugins
+/// (`removeUnusedCommands`): right, because the page may call none of them. One that it should
+/// be able to call needs its capability inline in `tauri.conf.json`.
 #[cfg(feature = "desktop")]
 fn desktop() {
     println!("cargo:rerun-if-changed=src-tauri/capabilities");

@@ -30,8 +30,7 @@ const ended = (what) => until(`the answer is ${what}`, async () => (await state(
 const lastAnswer = () => page.last("message-assistant");
 const pickModel = async (id) => {
   await page.click("model-picker");
-  await until(`${id} is offered`, () => page.run("return [...document.querySelectorAll('[data-testid=model-option]')].some((e) => e.dataset.model === arguments[0]);", id));
-  await page.run("[...document.querySelectorAll('[data-testid=model-option]')].find((e) => e.dataset.model === arguments[0]).click();", id);
+  await clickWith("model-option", "model", id);
 };
 const send = async (text) => {
   await page.fill("composer", text);
@@ -75,7 +74,8 @@ test("stop keeps what had arrived, and nothing follows", async () => {
 test("a provider is added with its key, which is in the keychain and in no file", async () => {
   await page.click("nav-settings");
   await page.click("add-provider");
-  await choose("provider-kind", "openai");
+  await page.type("provider-kind", "openai");
+  await clickWith("provider-kind-option", "kind", "openai");
   await page.fill("provider-id", "line-two");
   await page.fill("provider-base-url", provider.base_url);
   await page.fill("provider-key", SECRET);
@@ -170,17 +170,17 @@ test("a port that is taken does not keep the window from opening, and it says so
   }
 });
 
-/** Sets a `<select>` or a list of radio buttons as a person would. */
-async function choose(id, value) {
-  await page.find(id);
-  await page.run(
-    `const field = document.querySelector('[data-testid="' + arguments[0] + '"]');
-     if (field instanceof HTMLSelectElement) {
-       Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, "value").set.call(field, arguments[1]);
-       field.dispatchEvent(new Event("change", { bubbles: true }));
-     } else field.querySelector('[value="' + arguments[1] + '"]').click();`,
-    id,
-    value,
+/** Clicks the element with this test id whose `data-NAME` is `value`, once it is there. */
+async function clickWith(id, name, value) {
+  await until(`${value} is offered`, () =>
+    page.run(
+      `const found = [...document.querySelectorAll('[data-testid="' + arguments[0] + '"]')].find((e) => e.dataset[arguments[1]] === arguments[2]);
+       found?.click();
+       return found !== undefined;`,
+      id,
+      name,
+      value,
+    ),
   );
 }
 

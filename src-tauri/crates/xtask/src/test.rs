@@ -128,6 +128,7 @@ fn window() -> Result<()> {
     setup::system(setup::TEST)?;
     setup::ui()?;
     let app = binary("signalbox", &["--features", "desktop"])?;
+    sh::run(&mut sh::cargo(["test", "--features", "desktop", "--bin", "signalbox"]))?;
     let session = sh::root().join("tests/window/session.sh");
     let mut command = sh::command("bash", [session]);
     command.args(["node", "--test", "--test-concurrency=1", "tests/window/"]);
