@@ -1,0 +1,474 @@
+//! Text → [`Config`]. Reads the whole file before it complains, so one look shows every problem.
+
+mod values;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use routing::{STRATEGIES, StrategyId, Target};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use wire::ProtocolId;
+
+use super::{
+    Config, ConfigProblem, DEFAULT_LISTEN, KeySource, Limits, ProviderConfig, REHEARSAL_ID, RouteConfig,
+    Timeouts,
+};
+
+const ROOT_KEYS: &[&str] = &["port", "provider", "route", "timeouts", "limits"];
+const PORT_KEYS: &[&str] = &["listen"];
+const PROVIDER_KEYS: &[&str] = &["id", "kind", "base_url", "key", "protocol", "models"];
+const ROUTE_KEYS: &[&str] = &["name", "strategy", "targets"];
+const TARGET_KEYS: &[&str] = &["provider", "model"];
+const TIMEOUT_KEYS: &[&str] = &["connect", "first_content", "idle", "total"];
+const LIMIT_KEYS: &[&str] = &["max_body_bytes"];
+
+/// The smallest body limit that still lets an ordinary request through.
+const MIN_BODY_BYTES: i64 = 1024;
+/// Requests are held in memory whole.
+const MAX_BODY_BYTES: i64 = 1 << 30;
+
+/// The settings that `text` says, or everything that is wrong with it, in the order of its lines.
+pub fn parse(text: &str) -> Result<Config, Vec<ConfigProblem>> {
+    let document = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(0, |span| line_of(text, span.start));
+        vec![problem(line, None, format!("This is not TOML: {}.", error.message().trim_end_matches('.')))]
+    })?;
+    let mut reader = Reader { text, problems: Vec::new() };
+    let config = reader.config(document.get_ref());
+    if reader.problems.is_empty() {
+        return Ok(config);
+    }
+    reader.problems.sort_by_key(|problem| problem.line);
+    Err(reader.problems)
+}
+
+/// A loopback address to listen on, or why it is none.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    }
+    .parse()
+    .map_err(|_| {
+        format!("\"{text}\" is no address to listen on. Write an IP address and a port, like \"{DEFAULT_LISTEN}\".")
+    })?;
+    if !address.ip().is_loopback() {
+        return Err(format!(
+            "\"{text}\" could be reached from other machines. Signalbox listens on this machine only: \
+             use 127.0.0.1 or [::1]."
+        ));
+    }
+    Ok(address)
+}
+
+fn problem(line: usize, key: Option<&str>, message: String) -> ConfigProblem {
+    ConfigProblem { line, key: key.map(str::to_owned), message, nearest: None }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
+}
+
+/// The known name most like `name`, if one is alike at all.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let name = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&name, &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+type Table<'i> = DeTable<'i>;
+type Value<'i> = Spanned<DeValue<'i>>;
+
+struct Reader<'t> {
+    text: &'t str,
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, root: &Table<'_>) -> Config {
+        self.refuse_unknown(root, "", ROOT_KEYS);
+        let port = self.table(root, "port").inspect(|table| self.refuse_unknown(table, "port", PORT_KEYS));
+        let providers = self.providers(root);
+        Config {
+            listen: self.listen(port),
+            routes: self.routes(root, &providers),
+            providers,
+            timeouts: self.timeouts(root),
+            limits: self.limits(root),
+        }
+    }
+
+    fn listen(&mut self, port: Option<&Table<'_>>) -> SocketAddr {
+        let default = Config::default().listen;
+        let Some((text, span)) = port.and_then(|port| self.text_at(port, "listen", "port.listen")) else {
+            return default;
+        };
+        parse_listen(&text).unwrap_or_else(|message| {
+            self.report(&span, "port.listen", message);
+            default
+        })
+    }
+
+    // === Providers ===
+
+    fn providers(&mut self, root: &Table<'_>) -> Vec<ProviderConfig> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut providers = Vec::new();
+        for (table, span) in self.tables(root, "provider") {
+            let Some(provider) = self.provider(table, &span) else { continue };
+            let line = self.line(&span);
+            if provider.id == REHEARSAL_ID {
+                self.report(
+                    &span,
+                    "provider.id",
+                    format!("The id \"{REHEARSAL_ID}\" belongs to the built-in rehearsal provider. Choose another."),
+                );
+            } else if let Some(first) = seen.insert(provider.id.clone(), line) {
+                self.report(
+                    &span,
+                    "provider.id",
+                    format!("The provider id \"{}\" is used twice; the first is on line {first}.", provider.id),
+                );
+            }
+            providers.push(provider);
+        }
+        providers
+    }
+
+    fn provider(&mut self, table: &Table<'_>, span: &Range<usize>) -> Option<ProviderConfig> {
+        self.refuse_unknown(table, "provider", PROVIDER_KEYS);
+        let id = self.required(table, span, "id", "provider.id");
+        let kind = self.required(table, span, "kind", "provider.kind");
+        let base_url = self.base_url(table);
+        let protocol = self.protocol(table);
+        let key = self.key(table);
+        let models = self.models(table);
+        let ((id, id_span), (kind, kind_span)) = (id?, kind?);
+        if !is_id(&id) {
+            self.report(
+                &id_span,
+                "provider.id",
+                format!("\"{id}\" cannot be an id: use letters, digits, \"-\", \"_\" and \".\"."),
+            );
+        }
+        let known = catalog::kinds().iter().filter(|spec| !spec.is_in_process);
+        let Some(spec) = known.clone().find(|spec| spec.id == kind) else {
+            let nearest = nearest(&kind, known.map(|spec| spec.id.as_str()));
+            self.report_nearest(
+                &kind_span,
+                "provider.kind",
+                format!("There is no provider kind \"{kind}\" (\"openai-compatible\" takes any base_url)."),
+                nearest,
+            );
+            return None;
+        };
+        if spec.needs_base_url() && base_url.is_none() {
+            let example = spec.base_url_example.as_deref().unwrap_or("https://…");
+            self.report(
+                span,
+                "provider.base_url",
+                format!("The provider \"{id}\" needs a base_url, like \"{example}\"."),
+            );
+        }
+        let spoken = protocol.unwrap_or(spec.protocol);
+        if wire::protocol(spoken).is_none() {
+            let at = self.span_of(table, "protocol").unwrap_or(kind_span);
+            self.report(
+                &at,
+                "provider.protocol",
+                format!("The protocol \"{spoken}\" is known but not spoken yet by this version. {}", spoken_list()),
+            );
+        }
+        let key = key.unwrap_or(if spec.needs_key() { KeySource::Keychain } else { KeySource::None });
+        Some(ProviderConfig { id, kind, base_url, protocol, key, models })
+    }
+
+    fn base_url(&mut self, table: &Table<'_>) -> Option<String> {
+        let (text, span) = self.text_at(table, "base_url", "provider.base_url")?;
+        match values::base_url(&text) {
+            Ok(url) => return Some(url),
+            Err(message) => self.report(&span, "provider.base_url", message),
+        }
+        // Refused already; present, so that nothing complains of its absence as well.
+        Some(text)
+    }
+
+    fn protocol(&mut self, table: &Table<'_>) -> Option<ProtocolId> {
+        let (name, span) = self.text_at(table, "protocol", "provider.protocol")?;
+        let protocol = ProtocolId::from_name(&name);
+        if protocol.is_none() {
+            let nearest = nearest(&name, ProtocolId::ALL.map(ProtocolId::as_str));
+            let message = format!("There is no protocol \"{name}\". {}", spoken_list());
+            self.report_nearest(&span, "provider.protocol", message, nearest);
+        }
+        protocol
+    }
+
+    fn key(&mut self, table: &Table<'_>) -> Option<KeySource> {
+        let (text, span) = self.text_at(table, "key", "provider.key")?;
+        let source = values::key_source(&text);
+        if source.is_none() {
+            // Never quoted: it may be the key itself.
+            self.report(
+                &span,
+                "provider.key",
+                "A key is given as \"keychain\", \"env:NAME\" or \"none\", never as the key itself. If a real key \
+                 stood here, treat it as seen and make a new one."
+                    .to_owned(),
+            );
+        }
+        source
+    }
+
+    fn models(&mut self, table: &Table<'_>) -> Vec<String> {
+        let Some(value) = table.get("models") else { return Vec::new() };
+        let names = value.get_ref().as_array().map(|array| {
+            array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        });
+        match names.flatten() {
+            Some(names) => names,
+            None => {
+                let message = "models is a list of model names: [\"name\", …].".to_owned();
+                self.report(&value.span(), "provider.models", message);
+                Vec::new()
+            }
+        }
+    }
+
+    // === Routes ===
+
+    fn routes(&mut self, root: &Table<'_>, providers: &[ProviderConfig]) -> Vec<RouteConfig> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut routes = Vec::new();
+        for (table, span) in self.tables(root, "route") {
+            let Some(route) = self.route(table, &span, providers) else { continue };
+            let line = self.line(&span);
+            if let Some(first) = seen.insert(route.name.clone(), line) {
+                self.report(
+                    &span,
+                    "route.name",
+                    format!("The route name \"{}\" is used twice; the first is on line {first}.", route.name),
+                );
+            }
+            routes.push(route);
+        }
+        routes
+    }
+
+    fn route(
+        &mut self,
+        table: &Table<'_>,
+        span: &Range<usize>,
+        providers: &[ProviderConfig],
+    ) -> Option<RouteConfig> {
+        self.refuse_unknown(table, "route", ROUTE_KEYS);
+        let name = self.required(table, span, "name", "route.name");
+        let strategy = self.strategy(table);
+        let targets = self.targets(table, span, providers);
+        let (name, name_span) = name?;
+        if !is_id(&name) {
+            self.report(
+                &name_span,
+                "route.name",
+                format!(
+                    "\"{name}\" cannot be a route's name: use letters, digits, \"-\", \"_\" and \".\" \
+                     (with a slash it would read as provider/model)."
+                ),
+            );
+        }
+        Some(RouteConfig { name, strategy, targets })
+    }
+
+    fn strategy(&mut self, table: &Table<'_>) -> StrategyId {
+        let Some((name, span)) = self.text_at(table, "strategy", "route.strategy") else {
+            return StrategyId::default();
+        };
+        StrategyId::from_name(&name).unwrap_or_else(|| {
+            let known: Vec<&str> = STRATEGIES.iter().map(|id| id.as_str()).collect();
+            let message =
+                format!("There is no strategy \"{name}\"; this version has: {}.", known.join(", "));
+            let nearest = nearest(&name, known);
+            self.report_nearest(&span, "route.strategy", message, nearest);
+            StrategyId::default()
+        })
+    }
+
+    fn targets(
+        &mut self,
+        table: &Table<'_>,
+        span: &Range<usize>,
+        providers: &[ProviderConfig],
+    ) -> Vec<Target> {
+        let items = table.get("targets").and_then(|value| value.get_ref().as_array());
+        let Some(items) = items.filter(|items| !items.is_empty()) else {
+            let at = self.span_of(table, "targets").unwrap_or_else(|| span.clone());
+            let message = "A route needs targets: [{ provider = \"…\", model = \"…\" }, …].".to_owned();
+            self.report(&at, "route.targets", message);
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.target(item, providers)).collect()
+    }
+
+    fn target(&mut self, item: &Value<'_>, providers: &[ProviderConfig]) -> Option<Target> {
+        let Some(table) = item.get_ref().as_table() else {
+            let message = "A target is { provider = \"…\", model = \"…\" }.".to_owned();
+            self.report(&item.span(), "route.targets", message);
+            return None;
+        };
+        self.refuse_unknown(table, "route.targets", TARGET_KEYS);
+        let provider = self.required(table, &item.span(), "provider", "route.targets.provider");
+        let model = self.required(table, &item.span(), "model", "route.targets.model");
+        let ((provider, span), (model, _)) = (provider?, model?);
+        let known = || providers.iter().map(|provider| provider.id.as_str()).chain([REHEARSAL_ID]);
+        if !known().any(|id| id == provider) {
+            let nearest = nearest(&provider, known());
+            let message = format!("There is no provider \"{provider}\" in this file.");
+            self.report_nearest(&span, "route.targets.provider", message, nearest);
+        }
+        Some(Target { provider, model })
+    }
+
+    // === Timeouts and limits ===
+
+    fn timeouts(&mut self, root: &Table<'_>) -> Timeouts {
+        let mut timeouts = Timeouts::default();
+        let Some(table) = self.table(root, "timeouts") else { return timeouts };
+        self.refuse_unknown(table, "timeouts", TIMEOUT_KEYS);
+        for (name, field) in [
+            ("connect", &mut timeouts.connect),
+            ("first_content", &mut timeouts.first_content),
+            ("idle", &mut timeouts.idle),
+            ("total", &mut timeouts.total),
+        ] {
+            let key = format!("timeouts.{name}");
+            let Some((text, span)) = self.text_at(table, name, &key) else { continue };
+            match values::duration(&text) {
+                Some(duration) => *field = duration,
+                None => self.report(
+                    &span,
+                    &key,
+                    format!("\"{text}\" is no duration. Write \"500ms\", \"10s\", \"5m\" or \"1h\"."),
+                ),
+            }
+        }
+        timeouts
+    }
+
+    fn limits(&mut self, root: &Table<'_>) -> Limits {
+        let mut limits = Limits::default();
+        let Some(table) = self.table(root, "limits") else { return limits };
+        self.refuse_unknown(table, "limits", LIMIT_KEYS);
+        let Some(value) = table.get("max_body_bytes") else { return limits };
+        let number = value.get_ref().as_integer().and_then(|integer| {
+            i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+        });
+        match number.filter(|bytes| (MIN_BODY_BYTES..=MAX_BODY_BYTES).contains(bytes)) {
+            Some(bytes) => limits.max_body_bytes = bytes as usize,
+            None => self.report(
+                &value.span(),
+                "limits.max_body_bytes",
+                format!("max_body_bytes is a whole number from {MIN_BODY_BYTES} to {MAX_BODY_BYTES}."),
+            ),
+        }
+        limits
+    }
+
+    // === Pieces ===
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        line_of(self.text, span.start)
+    }
+
+    fn report(&mut self, span: &Range<usize>, key: &str, message: String) {
+        self.report_nearest(span, key, message, None);
+    }
+
+    fn report_nearest(&mut self, span: &Range<usize>, key: &str, message: String, nearest: Option<String>) {
+        let line = self.line(span);
+        self.problems.push(ConfigProblem { nearest, ..problem(line, Some(key), message) });
+    }
+
+    fn refuse_unknown(&mut self, table: &Table<'_>, place: &str, known: &[&str]) {
+        for (key, _) in table.iter() {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let full = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
+            let place = if place.is_empty() { "at the top of the file".to_owned() } else { format!("in {place}") };
+            let message = format!("Unknown key `{name}` {place}.");
+            self.report_nearest(&key.span(), &full, message, nearest(name, known.iter().copied()));
+        }
+    }
+
+    fn table<'v, 'i>(&mut self, root: &'v Table<'i>, name: &str) -> Option<&'v Table<'i>> {
+        let value = root.get(name)?;
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.report(&value.span(), name, format!("`{name}` is a table: write [{name}] on a line of its own."));
+        }
+        table
+    }
+
+    fn tables<'v, 'i>(&mut self, root: &'v Table<'i>, name: &str) -> Vec<(&'v Table<'i>, Range<usize>)> {
+        let Some(value) = root.get(name) else { return Vec::new() };
+        let items = value.get_ref().as_array().map(|array| {
+            array.iter().map(|item| Some((item.get_ref().as_table()?, item.span()))).collect::<Option<Vec<_>>>()
+        });
+        items.flatten().unwrap_or_else(|| {
+            let message = format!("`{name}` is a list of tables: write [[{name}]] with two brackets.");
+            self.report(&value.span(), name, message);
+            Vec::new()
+        })
+    }
+
+    fn span_of(&self, table: &Table<'_>, name: &str) -> Option<Range<usize>> {
+        table.get(name).map(Spanned::span)
+    }
+
+    fn text_at(&mut self, table: &Table<'_>, name: &str, key: &str) -> Option<(String, Range<usize>)> {
+        let value = table.get(name)?;
+        let Some(text) = value.get_ref().as_str() else {
+            self.report(&value.span(), key, format!("`{name}` is text: write it in quotation marks."));
+            return None;
+        };
+        Some((text.to_owned(), value.span()))
+    }
+
+    fn required(
+        &mut self,
+        table: &Table<'_>,
+        span: &Range<usize>,
+        name: &str,
+        key: &str,
+    ) -> Option<(String, Range<usize>)> {
+        if !table.contains_key(name) {
+            self.report(span, key, format!("`{key}` is missing."));
+            return None;
+        }
+        let (text, span) = self.text_at(table, name, key)?;
+        if text.trim().is_empty() {
+            self.report(&span, key, format!("`{key}` is empty."));
+            return None;
+        }
+        Some((text, span))
+    }
+}
+
+fn is_id(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+fn spoken_list() -> String {
+    let names: Vec<&str> = wire::PROTOCOLS.iter().map(|protocol| protocol.id().as_str()).collect();
+    format!("This version speaks: {}.", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

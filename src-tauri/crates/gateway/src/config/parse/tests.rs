@@ -1,0 +1,137 @@
+use super::*;
+use crate::config::EXAMPLE;
+
+const GOOD: &str = r#"
+[port]
+listen = "127.0.0.1:9000"
+
+[[provider]]
+id = "a"
+kind = "openai"
+key = "env:A_KEY"
+
+[[provider]]
+id = "b"
+kind = "openai-compatible"
+base_url = "http://127.0.0.1:11434/v1/"
+protocol = "anthropic-messages"
+models = ["m1", "m2"]
+
+[[route]]
+name = "fast"
+strategy = "priority"
+targets = [{ provider = "a", model = "x" }, { provider = "rehearsal", model = "y" }]
+
+[timeouts]
+idle = "7s"
+
+[limits]
+max_body_bytes = 2048
+"#;
+
+fn problems(text: &str) -> Vec<ConfigProblem> {
+    parse(text).expect_err("the settings are wrong")
+}
+
+#[test]
+fn the_example_is_the_defaults_and_every_key_in_it_is_known() {
+    let config = parse(EXAMPLE).unwrap();
+    assert_eq!(config, parse("").unwrap());
+    assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
+    // What is commented out is right as well.
+    let uncommented: Vec<String> = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(code) if code.starts_with("[[") || code.contains(" = ") || code.starts_with("  {") || code == "]" => {
+                code.to_owned()
+            }
+            _ => line.to_owned(),
+        })
+        .collect();
+    let config = parse(&uncommented.join("\n")).unwrap();
+    assert_eq!(config.providers.len(), 2);
+    assert_eq!(config.routes[0].targets.len(), 2);
+}
+
+#[test]
+fn everything_that_can_be_said_is_understood() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.listen.port(), 9000);
+    assert_eq!(config.providers[0].key, KeySource::Env("A_KEY".into()));
+    let second = &config.providers[1];
+    assert_eq!(second.protocol, Some(ProtocolId::AnthropicMessages));
+    assert_eq!(second.base_url.as_deref(), Some("http://127.0.0.1:11434/v1"));
+    assert_eq!(second.models, ["m1", "m2"]);
+    assert_eq!(config.routes[0].targets[1], Target { provider: "rehearsal".into(), model: "y".into() });
+    assert_eq!(config.timeouts.idle.as_secs(), 7);
+    assert_eq!(config.timeouts.total, Timeouts::default().total);
+    assert_eq!(config.limits.max_body_bytes, 2048);
+}
+
+#[test]
+fn a_mistake_names_its_line_its_key_and_what_was_perhaps_meant() {
+    for (from, to, line, key, nearest) in [
+        ("base_url", "base_uri", 13, "provider.base_uri", Some("base_url")),
+        ("listen =", "listn =", 3, "port.listn", Some("listen")),
+        ("[timeouts]", "[timeout]", 22, "timeout", Some("timeouts")),
+        ("idle =", "idel =", 23, "timeouts.idel", Some("idle")),
+        ("strategy =", "stategy =", 19, "route.stategy", Some("strategy")),
+        ("kind = \"openai\"\n", "kind = \"opnai\"\n", 7, "provider.kind", Some("openai")),
+        ("\"anthropic-messages\"", "\"anthropic-message\"", 14, "provider.protocol", Some("anthropic-messages")),
+        ("\"anthropic-messages\"", "\"bedrock-converse\"", 14, "provider.protocol", None),
+        ("\"priority\"", "\"prority\"", 19, "route.strategy", Some("priority")),
+        ("provider = \"rehearsal\"", "provider = \"rehersal\"", 20, "route.targets.provider", Some("rehearsal")),
+        ("\"127.0.0.1:9000\"", "\"0.0.0.0:9000\"", 3, "port.listen", None),
+        ("\"127.0.0.1:9000\"", "\"9000\"", 3, "port.listen", None),
+        ("\"127.0.0.1:9000\"", "9000", 3, "port.listen", None),
+        ("\"7s\"", "\"7 parsecs\"", 23, "timeouts.idle", None),
+        ("2048", "12", 26, "limits.max_body_bytes", None),
+        ("id = \"b\"", "id = \"a\"", 10, "provider.id", None),
+        ("id = \"b\"", "id = \"rehearsal\"", 10, "provider.id", None),
+        ("id = \"b\"", "id = \"b/c\"", 11, "provider.id", None),
+        ("name = \"fast\"", "name = \"a/x\"", 18, "route.name", None),
+        ("name = \"fast\"", "", 17, "route.name", None),
+        ("base_url = \"http://127.0.0.1:11434/v1/\"", "", 10, "provider.base_url", None),
+        ("http://127.0.0.1:11434", "http://example.com", 13, "provider.base_url", None),
+        ("[port]", "[[port]]", 2, "port", None),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let text = GOOD.replacen(from, to, 1);
+        let found = problems(&text);
+        let first = found
+            .iter()
+            .find(|problem| problem.key.as_deref() == Some(key))
+            .unwrap_or_else(|| panic!("{to}: {found:?}"));
+        assert_eq!((first.line, first.nearest.as_deref()), (line, nearest), "{to}: {first}");
+    }
+}
+
+#[test]
+fn a_key_in_the_file_is_refused_without_being_repeated() {
+    let found = problems(&GOOD.replace("env:A_KEY", "sk-proj-123456"));
+    assert_eq!(found[0].line, 8);
+    assert!(!found[0].to_string().contains("sk-proj"), "{}", found[0]);
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_in_order() {
+    let text = GOOD.replace("\"7s\"", "\"x\"").replace("listen", "lissen").replace("\"priority\"", "\"best\"");
+    let lines: Vec<usize> = problems(&text).iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [3, 19, 23]);
+}
+
+#[test]
+fn text_that_is_no_toml_names_its_line() {
+    let found = problems("[port]\nlisten = \n");
+    assert_eq!((found.len(), found[0].line), (1, 2), "{}", found[0]);
+}
+
+#[test]
+fn a_key_left_out_is_the_keychain_only_where_the_vendor_asks_for_one() {
+    let config = parse(
+        "[[provider]]\nid = \"a\"\nkind = \"openai\"\n[[provider]]\nid = \"b\"\nkind = \"ollama\"\n",
+    )
+    .unwrap();
+    assert_eq!(config.providers[0].key, KeySource::Keychain);
+    assert_eq!(config.providers[1].key, KeySource::None);
+}

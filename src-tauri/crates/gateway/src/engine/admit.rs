@@ -1,0 +1,109 @@
+//! A model's name → the targets it stands for.
+//!
+//! In this order: a route's name; `provider/model`, whatever the provider makes of the model; a
+//! bare model name that exactly one provider is known to serve.
+
+use std::sync::Arc;
+
+use canonical::{Error, ErrorKind, Origin, Retry};
+use routing::{StrategyId, Target};
+
+use crate::core::Core;
+use crate::models;
+use crate::providers::Snapshot;
+
+/// Near names that an error proposes.
+const NEAR_NAMES: usize = 3;
+
+/// How alike a name must be to be proposed.
+const LIKENESS: f64 = 0.8;
+
+/// What a model's name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    pub route: Option<String>,
+    pub strategy: StrategyId,
+    /// At least one, in the order of the settings.
+    pub targets: Vec<Target>,
+}
+
+/// Resolves `name`; asks providers for their lists only where nothing else explains it.
+pub(crate) async fn admit(core: &Arc<Core>, snapshot: &Arc<Snapshot>, name: &str) -> Result<Admitted, Error> {
+    if name.trim().is_empty() {
+        return Err(Error::caller("The request names no model.").with_param("model"));
+    }
+    if let Some(admitted) = by_name(snapshot, name) {
+        return Ok(admitted);
+    }
+    let mut servers = who_serves(core, snapshot, name);
+    if servers.is_empty() {
+        models::refresh_due(core, snapshot).await;
+        servers = who_serves(core, snapshot, name);
+    }
+    match servers.len() {
+        0 => Err(unknown(core, snapshot, name)),
+        1 => Ok(Admitted { route: None, strategy: StrategyId::default(), targets: servers }),
+        _ => Err(ambiguous(name, &servers)),
+    }
+}
+
+/// A route, or a provider and a model.
+fn by_name(snapshot: &Snapshot, name: &str) -> Option<Admitted> {
+    if let Some(route) = snapshot.config.routes.iter().find(|route| route.name == name) {
+        return Some(Admitted {
+            route: Some(route.name.clone()),
+            strategy: route.strategy,
+            targets: route.targets.clone(),
+        });
+    }
+    let (provider, model) = name.split_once('/').filter(|(_, model)| !model.is_empty())?;
+    let provider = snapshot.provider(provider)?;
+    let target = Target { provider: provider.id.clone(), model: model.to_owned() };
+    Some(Admitted { route: None, strategy: StrategyId::default(), targets: vec![target] })
+}
+
+fn who_serves(core: &Core, snapshot: &Snapshot, model: &str) -> Vec<Target> {
+    snapshot
+        .providers
+        .iter()
+        .filter(|provider| models::serves(&core.lists, provider, model))
+        .map(|provider| Target { provider: provider.id.clone(), model: model.to_owned() })
+        .collect()
+}
+
+fn ambiguous(name: &str, servers: &[Target]) -> Error {
+    let names: Vec<String> = servers.iter().map(|target| format!("\"{target}\"")).collect();
+    Error::caller(format!(
+        "Several providers serve \"{name}\". Say which one: {}; or make a route of that name.",
+        names.join(", ")
+    ))
+    .with_code("ambiguous_model")
+    .with_param("model")
+}
+
+fn unknown(core: &Core, snapshot: &Snapshot, name: &str) -> Error {
+    let mut near: Vec<(f64, String)> = models::all(core, snapshot)
+        .into_iter()
+        .map(|model| {
+            let likeness = strsim::jaro_winkler(name, &model.id).max(strsim::jaro_winkler(name, &model.model));
+            (likeness, model.id)
+        })
+        .filter(|(likeness, _)| *likeness > LIKENESS)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let near: Vec<String> = near.into_iter().take(NEAR_NAMES).map(|(_, id)| format!("\"{id}\"")).collect();
+    let hint = if near.is_empty() {
+        "GET /v1/models lists what there is.".to_owned()
+    } else {
+        format!("Did you mean {}?", near.join(", "))
+    };
+    let mut error = Error::new(
+        ErrorKind::NotFound,
+        Origin::Caller,
+        format!("There is no model, route or provider for \"{name}\". {hint}"),
+    )
+    .with_code("model_not_found")
+    .with_param("model");
+    error.retry = Retry::Never;
+    error
+}

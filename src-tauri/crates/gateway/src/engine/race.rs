@@ -1,0 +1,190 @@
+//! A request from its start to its settling: attempt after attempt, along the plan, until one
+//! answers or nothing is left to try.
+
+use std::sync::Arc;
+
+use canonical::{ChatRequest, Error, ErrorKind, Origin};
+use ledger::Outcome;
+use routing::{Draw, Plan, Progress, Step, Target};
+use tokio::time::{Instant, sleep_until};
+
+use super::admit::{self, Admitted};
+use super::attempt::{Attempt, Opened};
+use super::relay::{Relayed, relay};
+use super::seen::Seen;
+use super::settle::{Book, Why};
+use super::{Caller, Committed, EngineEvent, Line};
+use crate::core::Core;
+use crate::providers::Snapshot;
+
+/// Runs one request. Its caller hears of it through `line`.
+pub(super) async fn run(
+    core: Arc<Core>,
+    request_id: String,
+    request: ChatRequest,
+    caller: Caller,
+    line: Line,
+) {
+    let running = core.count_running();
+    let snapshot = core.snapshot();
+    let mut book = Book::new(&core, request_id, caller, &request);
+    let admitted = tokio::select! {
+        biased;
+        () = line.left() => Err(cancelled()),
+        admitted = admit::admit(&core, &snapshot, &request.model) => admitted,
+    };
+    book.started(admitted.as_ref().ok().and_then(|admitted| admitted.route.clone()));
+    let result = match admitted {
+        Ok(admitted) => {
+            let race = Race { core: &core, snapshot: &snapshot, request: &request, line: &line };
+            race.run(admitted, &mut book).await
+        }
+        Err(error) => Err(error),
+    };
+    let ending = book.settle(result);
+    drop(running);
+    line.end(ending).await;
+}
+
+struct Race<'a> {
+    core: &'a Arc<Core>,
+    snapshot: &'a Arc<Snapshot>,
+    request: &'a ChatRequest,
+    line: &'a Line,
+}
+
+/// What became of one attempt.
+enum Tried {
+    Answered,
+    /// Nothing has reached the caller.
+    Refused(Error),
+    /// The caller has seen a part of the answer.
+    BrokeOff(Error),
+}
+
+impl Race<'_> {
+    async fn run(&self, admitted: Admitted, book: &mut Book<'_>) -> Result<(), Error> {
+        let deadline = book.started_at() + self.snapshot.config.timeouts.total;
+        let plan = routing::plan(admitted.targets, admitted.strategy, &mut Draw::new(&mut chance));
+        let mut progress = Progress { position: 0, attempts_here: 1 };
+        let mut why = Why::First;
+        loop {
+            let Some(target) = plan.targets.get(progress.position) else {
+                return Err(Error::new(ErrorKind::Internal, Origin::Gateway, "The route has no target."));
+            };
+            let error = match self.attempt(target, why, deadline, &admitted.route, book).await {
+                Tried::Answered => return Ok(()),
+                Tried::BrokeOff(error) => return Err(error),
+                Tried::Refused(error) => error,
+            };
+            match self.after(&plan, progress, &error, deadline) {
+                Step::Again { after } => {
+                    tokio::select! {
+                        biased;
+                        () = self.line.left() => return Err(cancelled()),
+                        () = sleep_until(self.core.clock.now() + after) => {}
+                    }
+                    progress.attempts_here += 1;
+                    why = Why::Retry;
+                }
+                Step::Next => {
+                    progress = Progress { position: progress.position + 1, attempts_here: 1 };
+                    why = Why::Failover;
+                }
+                Step::GiveUp => return Err(error),
+            }
+        }
+    }
+
+    fn after(&self, plan: &Plan, progress: Progress, error: &Error, deadline: Instant) -> Step {
+        let remaining = deadline.saturating_duration_since(self.core.clock.now());
+        plan.after_failure(progress, error, remaining, &mut Draw::new(&mut chance))
+    }
+
+    /// Asks one target; its row is in the book when this returns.
+    async fn attempt(
+        &self,
+        target: &Target,
+        why: Why,
+        deadline: Instant,
+        route: &Option<String>,
+        book: &mut Book<'_>,
+    ) -> Tried {
+        let ticket = book.attempt_started(target, why);
+        let mut seen = Seen::default();
+        let Some(provider) = self.snapshot.provider(&target.provider) else {
+            let error = Error::new(
+                ErrorKind::NotFound,
+                Origin::Gateway,
+                format!("There is no provider \"{}\" any more.", target.provider),
+            );
+            book.attempt_ended(ticket, None, &seen, Some(&error));
+            return Tried::Refused(error);
+        };
+        let attempt = Attempt {
+            core: self.core,
+            snapshot: self.snapshot,
+            provider,
+            model: &target.model,
+            request: self.request,
+            deadline,
+        };
+        let opened = tokio::select! {
+            biased;
+            () = self.line.left() => Err(cancelled()),
+            opened = attempt.open(&mut seen) => opened,
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                book.attempt_ended(ticket, Some(provider), &seen, Some(&error));
+                return Tried::Refused(error);
+            }
+        };
+        // From here on this target is the one that answers: another would begin a second time.
+        let committed = Committed {
+            route: route.clone(),
+            provider: target.provider.clone(),
+            model: target.model.clone(),
+            attempts: book.attempts(),
+        };
+        let relayed = match (self.line.send(EngineEvent::Committed(committed)).await, opened) {
+            (Err(_), _) => Relayed::Left,
+            (Ok(()), Opened::Whole(response)) => match self.line.send(EngineEvent::Whole(response)).await {
+                Ok(()) => Relayed::Complete,
+                Err(_) => Relayed::Left,
+            },
+            (Ok(()), Opened::Stream(stream)) => {
+                let timeouts = &self.snapshot.config.timeouts;
+                relay(self.core, *stream, &mut seen, self.line, &provider.id, timeouts, deadline).await
+            }
+        };
+        let error = match relayed {
+            Relayed::Complete => None,
+            Relayed::Failed(error) => Some(error),
+            Relayed::Left => Some(cancelled()),
+        };
+        book.committed(target);
+        book.attempt_ended(ticket, Some(provider), &seen, error.as_ref());
+        error.map_or(Tried::Answered, Tried::BrokeOff)
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, Origin::Caller, "The client left before the answer was complete.")
+}
+
+/// A number from 0 up to 1; the middle where the system has no randomness to give.
+fn chance() -> f64 {
+    getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
+}
+
+/// How an error ends a request or an attempt.
+pub(super) fn outcome_of(error: Option<&Error>) -> Outcome {
+    match error.map(|error| error.kind) {
+        None => Outcome::Ok,
+        Some(ErrorKind::Cancelled) => Outcome::Cancelled,
+        Some(ErrorKind::Truncated) => Outcome::Truncated,
+        Some(_) => Outcome::Failed,
+    }
+}

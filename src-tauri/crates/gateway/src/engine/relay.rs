@@ -1,0 +1,91 @@
+//! A committed answer passed on, event by event, to a caller who may be slow or leave.
+
+use canonical::{Error, ErrorKind, Origin, StreamEvent};
+use tokio::time::{Instant, timeout_at};
+
+use super::attempt::{More, OpenStream, out_of_time};
+use super::seen::Seen;
+use super::{EngineEvent, Left, Line};
+use crate::config::Timeouts;
+use crate::core::Core;
+
+/// How a committed answer ended.
+#[derive(Debug)]
+pub(super) enum Relayed {
+    Complete,
+    Failed(Error),
+    Left,
+}
+
+/// Passes everything on until the end. One event is in flight at a time: the provider is read no
+/// faster than the caller reads.
+pub(super) async fn relay(
+    core: &Core,
+    stream: OpenStream,
+    seen: &mut Seen,
+    line: &Line,
+    provider: &str,
+    timeouts: &Timeouts,
+    deadline: Instant,
+) -> Relayed {
+    let OpenStream { mut source, mut pending, mut is_over, mut error } = stream;
+    let relayed = loop {
+        if send_all(line, &mut pending).await.is_err() {
+            break Relayed::Left;
+        }
+        if let Some(error) = error {
+            break Relayed::Failed(error);
+        }
+        if is_over {
+            break Relayed::Complete;
+        }
+        // Only events move it: pings and comments make none.
+        let idle = core.clock.now() + timeouts.idle;
+        let step = loop {
+            let step = tokio::select! {
+                biased;
+                () = line.left() => break None,
+                step = timeout_at(idle.min(deadline), source.next(&mut pending)) => step,
+            };
+            match step {
+                Ok(Ok(More::Yes)) if pending.is_empty() => {}
+                Ok(step) => break Some(step),
+                Err(_) => {
+                    let error = if idle < deadline {
+                        silence(provider, timeouts)
+                    } else {
+                        out_of_time(provider, timeouts.total)
+                    };
+                    break Some(source.finish_early(&mut pending, error));
+                }
+            }
+        };
+        let now = core.clock.now();
+        pending.iter().for_each(|event| seen.note(event, now));
+        match step {
+            None => break Relayed::Left,
+            Some(Ok(more)) => is_over = more == More::No,
+            Some(Err(reason)) => error = Some(reason),
+        }
+    };
+    source.log();
+    relayed
+}
+
+async fn send_all(line: &Line, events: &mut Vec<StreamEvent>) -> Result<(), Left> {
+    for event in events.drain(..) {
+        line.send(EngineEvent::Answer(event)).await?;
+    }
+    Ok(())
+}
+
+fn silence(provider: &str, timeouts: &Timeouts) -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        Origin::Provider,
+        format!(
+            "The provider \"{provider}\" fell silent for {} s in the middle of its answer.",
+            timeouts.idle.as_secs_f64()
+        ),
+    )
+}

@@ -1,0 +1,54 @@
+//! What was seen of one attempt, good or bad: kept outside of the attempt itself, so that it is
+//! there when the attempt is dropped half-way.
+
+use canonical::event::ResponseStart;
+use canonical::{ChatResponse, FinishReason, StreamEvent, Usage};
+use tokio::time::Instant;
+
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The provider's, as soon as its headers are here.
+    pub http_status: Option<u16>,
+    pub provider_request_id: Option<String>,
+    pub start: ResponseStart,
+    pub usage: Option<Usage>,
+    /// Of the first choice that finished.
+    pub finish: Option<(FinishReason, Option<String>)>,
+    pub first_content: Option<Instant>,
+    /// The request may have reached the provider whole.
+    pub was_sent: bool,
+}
+
+impl Seen {
+    pub(super) fn note(&mut self, event: &StreamEvent, now: Instant) {
+        match event {
+            StreamEvent::Start(start) => self.start = start.clone(),
+            StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
+            StreamEvent::Finish { reason, raw, .. } => {
+                self.finish.get_or_insert_with(|| (*reason, raw.clone()));
+            }
+            StreamEvent::PartStart { .. }
+            | StreamEvent::PartDelta { .. }
+            | StreamEvent::PartEnd { .. }
+            | StreamEvent::Extension { .. } => {}
+        }
+        if event.is_content() {
+            self.first_content.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn note_whole(&mut self, response: &ChatResponse) {
+        self.start = response.start.clone();
+        self.usage.clone_from(&response.usage);
+        self.finish = response
+            .choices
+            .iter()
+            .find_map(|choice| Some((choice.finish_reason?, choice.finish_reason_raw.clone())));
+    }
+
+    /// Whether the provider may charge for the attempt although it reported no usage: it had begun
+    /// to answer, or we hung up on it while it worked.
+    pub(super) fn may_cost(&self) -> bool {
+        self.was_sent && self.http_status.is_none_or(|status| (200..300).contains(&status))
+    }
+}

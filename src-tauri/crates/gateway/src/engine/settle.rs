@@ -1,0 +1,367 @@
+//! What a request and its attempts took and cost, into the book.
+
+use std::sync::Arc;
+
+use canonical::{ChatRequest, Error, PicoUsd, Usage};
+use catalog::{PriceQuery, Priced, SearchSize};
+use ledger::{
+    AttemptEnded, AttemptStarted, Cost, CostStatus, Outcome, Record, RequestSettled, RequestStarted,
+};
+use routing::Target;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::race::outcome_of;
+use super::seen::Seen;
+use super::{Caller, Ending, Receipt};
+use crate::core::Core;
+use crate::providers::Provider;
+use crate::{Event, ingress};
+
+/// Why an attempt is made, as the book names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    First,
+    Retry,
+    Failover,
+}
+
+impl Why {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Retry => "retry",
+            Self::Failover => "failover",
+        }
+    }
+}
+
+/// An attempt that was entered and has not ended.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    id: String,
+    target: Target,
+    started_at: Instant,
+}
+
+/// One request's pages of the ledger.
+pub(super) struct Book<'a> {
+    core: &'a Arc<Core>,
+    id: String,
+    caller: Caller,
+    request: &'a ChatRequest,
+    route: Option<String>,
+    started_at: Instant,
+    started_at_ms: i64,
+    attempts: u32,
+    is_committed: bool,
+    /// The last attempt's target: the one that answered, where one did.
+    target: Option<Target>,
+    /// What the last attempt saw.
+    last: LastAttempt,
+    /// Whether the last attempt's cost is known.
+    last_is_known: bool,
+    total: Total,
+}
+
+#[derive(Default)]
+struct LastAttempt {
+    response_model: Option<String>,
+    system_fingerprint: Option<String>,
+    usage: Option<Usage>,
+    finish: Option<(canonical::FinishReason, Option<String>)>,
+    first_content: Option<Instant>,
+    priced: Option<Priced>,
+}
+
+/// The costs of all attempts together.
+#[derive(Default)]
+struct Total {
+    sum: PicoUsd,
+    has_unknown: bool,
+    has_estimate: bool,
+    has_reported: bool,
+    /// Something is known.
+    has_known: bool,
+}
+
+impl Total {
+    fn add(&mut self, cost: Cost) {
+        match cost.picousd() {
+            Some(amount) => {
+                self.sum += amount;
+                self.has_known = true;
+            }
+            None => self.has_unknown = true,
+        }
+        self.has_estimate |= cost.status() == CostStatus::Estimated;
+        // A free attempt beside a reported cost takes nothing from its certainty.
+        self.has_reported |= cost.status() == CostStatus::Reported;
+    }
+
+    /// `last_is_known`: the attempt that answered has a cost. What an earlier one may have cost
+    /// then makes the sum an estimate; without it nothing can be said.
+    fn cost(&self, last_is_known: bool) -> Cost {
+        if !self.has_known && !self.has_unknown {
+            // Refused before anybody was asked.
+            return Cost::FREE;
+        }
+        if !last_is_known {
+            return Cost::UNKNOWN;
+        }
+        if self.has_unknown || self.has_estimate {
+            Cost::estimated(self.sum)
+        } else if self.has_reported {
+            Cost::reported(self.sum)
+        } else {
+            Cost::computed(self.sum)
+        }
+    }
+}
+
+impl<'a> Book<'a> {
+    pub(super) fn new(core: &'a Arc<Core>, id: String, caller: Caller, request: &'a ChatRequest) -> Self {
+        Self {
+            core,
+            id,
+            caller,
+            request,
+            route: None,
+            started_at: core.clock.now(),
+            started_at_ms: core.clock.now_ms(),
+            attempts: 0,
+            is_committed: false,
+            target: None,
+            last: LastAttempt::default(),
+            last_is_known: false,
+            total: Total::default(),
+        }
+    }
+
+    pub(super) fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
+    /// Attempts made so far.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(super) fn started(&mut self, route: Option<String>) {
+        self.route = route;
+        self.core.ledger.write(Record::RequestStarted(RequestStarted {
+            id: self.id.clone(),
+            started_at: self.started_at_ms,
+            client: self.caller.client.clone(),
+            dialect: self.caller.dialect.to_owned(),
+            route: self.route.clone(),
+            request_model: self.request.model.clone(),
+            stream: self.request.stream,
+            chat_id: self.caller.chat_id.clone(),
+            message_id: self.caller.message_id.clone(),
+        }));
+        self.core.tell(Event::RequestStarted {
+            request_id: self.id.clone(),
+            client: self.caller.client.clone(),
+            request_model: self.request.model.clone(),
+            chat_id: self.caller.chat_id.clone(),
+            message_id: self.caller.message_id.clone(),
+        });
+    }
+
+    pub(super) fn attempt_started(&mut self, target: &Target, why: Why) -> Ticket {
+        let ticket =
+            Ticket { id: self.core.clock.new_id(), target: target.clone(), started_at: self.core.clock.now() };
+        self.core.ledger.write(Record::AttemptStarted(AttemptStarted {
+            id: ticket.id.clone(),
+            request_id: self.id.clone(),
+            ordinal: self.attempts,
+            provider: target.provider.clone(),
+            model: target.model.clone(),
+            started_at: self.core.clock.now_ms(),
+            reason: Some(why.as_str().to_owned()),
+        }));
+        self.attempts += 1;
+        self.target = Some(target.clone());
+        ticket
+    }
+
+    /// The target began to answer, and the caller was told.
+    pub(super) fn committed(&mut self, target: &Target) {
+        self.is_committed = true;
+        self.target = Some(target.clone());
+    }
+
+    pub(super) fn attempt_ended(
+        &mut self,
+        ticket: Ticket,
+        provider: Option<&Arc<Provider>>,
+        seen: &Seen,
+        error: Option<&Error>,
+    ) {
+        let outcome = outcome_of(error);
+        let priced = provider.and_then(|provider| self.price(provider, &ticket.target.model, seen));
+        let cost = match &priced {
+            Some(priced) => cost_of(priced, outcome),
+            None if provider.is_some_and(|provider| provider.is_free()) || !seen.may_cost() => Cost::FREE,
+            None => Cost::UNKNOWN,
+        };
+        self.total.add(cost);
+        let since = |at: Instant| millis(at.duration_since(ticket.started_at));
+        self.core.ledger.write(Record::AttemptEnded(AttemptEnded {
+            error_kind: error.map(|error| error.kind),
+            error_origin: error.map(|error| error.origin),
+            http_status: seen.http_status,
+            error_message: error.map(|error| error.message.clone()),
+            time_to_first_token_ms: seen.first_content.map(since),
+            usage: seen.usage.clone(),
+            cost,
+            provider_request_id: seen.provider_request_id.clone(),
+            ..AttemptEnded::new(ticket.id, outcome, since(self.core.clock.now()))
+        }));
+        if let Some(error) = error.filter(|_| outcome != Outcome::Cancelled) {
+            tracing::info!(
+                request = self.id,
+                provider = ticket.target.provider,
+                model = ticket.target.model,
+                kind = error.kind.as_str(),
+                status = error.status,
+                "an attempt failed"
+            );
+            self.core.tell(Event::AttemptFailed {
+                request_id: self.id.clone(),
+                provider: ticket.target.provider,
+                model: ticket.target.model,
+                error_kind: error.kind,
+                message: error.message.clone(),
+            });
+        }
+        self.last = LastAttempt {
+            response_model: seen.start.model.clone(),
+            system_fingerprint: seen.start.system_fingerprint.clone(),
+            usage: seen.usage.clone(),
+            finish: seen.finish.clone(),
+            first_content: seen.first_content,
+            priced,
+        };
+        self.last_is_known = cost.picousd().is_some();
+    }
+
+    /// Writes the request's end and returns what its caller hears.
+    pub(super) fn settle(self, result: Result<(), Error>) -> Ending {
+        let error = result.err();
+        let outcome = outcome_of(error.as_ref());
+        let now = self.core.clock.now();
+        let duration_ms = millis(now.duration_since(self.started_at));
+        let time_to_first_token_ms =
+            self.last.first_content.map(|at| millis(at.duration_since(self.started_at)));
+        let cost = self.total.cost(self.last_is_known);
+        let target = self.target.clone();
+        let (provider, model) = target.map(|target| (target.provider, target.model)).unzip();
+        let finish = self.last.finish.clone();
+        let priced = self.last.priced.as_ref();
+        self.core.ledger.write(Record::RequestSettled(RequestSettled {
+            provider: provider.clone(),
+            model: model.clone(),
+            response_model: self.last.response_model.clone(),
+            http_status: self.http_status(error.as_ref()),
+            error_kind: error.as_ref().map(|error| error.kind),
+            error_message: error.as_ref().map(|error| error.message.clone()),
+            finish_reason: finish.as_ref().map(|(reason, _)| *reason),
+            finish_reason_raw: finish.as_ref().and_then(|(_, raw)| raw.clone()),
+            usage: self.last.usage.clone(),
+            cost,
+            reported_cost: self.last.usage.as_ref().and_then(|usage| usage.reported_cost),
+            price_version: priced.map(|priced| priced.price_version.clone()),
+            cost_lines: priced.map(|priced| self.cost_lines(priced)),
+            time_to_first_token_ms,
+            system_fingerprint: self.last.system_fingerprint.clone(),
+            ..RequestSettled::new(self.id.clone(), outcome, self.core.clock.now_ms(), duration_ms)
+        }));
+        self.core.tell(Event::RequestSettled {
+            request_id: self.id.clone(),
+            outcome,
+            provider: provider.clone(),
+            model: model.clone(),
+            error_kind: error.as_ref().map(|error| error.kind),
+            chat_id: self.caller.chat_id.clone(),
+            message_id: self.caller.message_id.clone(),
+        });
+        Ending {
+            outcome,
+            error,
+            receipt: Receipt {
+                request_id: self.id,
+                route: self.route,
+                provider,
+                model,
+                response_model: self.last.response_model,
+                attempts: self.attempts,
+                time_to_first_token_ms,
+                duration_ms,
+                usage: self.last.usage,
+                cost,
+                finish_reason: finish.map(|(reason, _)| reason),
+            },
+        }
+    }
+
+    /// What the client was answered; `None` where there is no HTTP (the chat window) or nobody left
+    /// to answer.
+    fn http_status(&self, error: Option<&Error>) -> Option<u16> {
+        let dialect = ingress::dialect(self.caller.dialect)?;
+        match error {
+            None => Some(200),
+            Some(_) if self.is_committed && self.request.stream => Some(200),
+            Some(error) if error.kind == canonical::ErrorKind::Cancelled => None,
+            Some(error) => Some(dialect.encode_error(error, None).0),
+        }
+    }
+
+    fn price(&self, provider: &Provider, model: &str, seen: &Seen) -> Option<Priced> {
+        let usage = seen.usage.as_ref()?;
+        let host = reqwest::Url::parse(&provider.base_url).ok()?;
+        let search_options = self.request.extensions.field("openai-chat", "web_search_options");
+        let search_size = search_options
+            .and_then(|options| options.get("search_context_size")?.as_str())
+            .and_then(SearchSize::from_name);
+        Some(catalog::price(&PriceQuery {
+            is_free: provider.is_free(),
+            response_model: seen.start.model.as_deref(),
+            requested_tier: self.request.service_tier.as_deref(),
+            search_size,
+            host: host.host_str(),
+            ..PriceQuery::new(provider.kind.price_provider.as_deref(), model, usage, self.started_at_ms)
+        }))
+    }
+
+    fn cost_lines(&self, priced: &Priced) -> Value {
+        let mut lines = json!({ "lines": priced.lines, "row": priced.row, "notes": priced.notes });
+        if self.attempts > 1 {
+            lines["attempts"] = json!({
+                "count": self.attempts,
+                "sum_picousd": self.total.sum,
+                "has_unknown": self.total.has_unknown,
+            });
+        }
+        lines
+    }
+}
+
+/// The price table's word in the ledger's; what was cut short may have used more than it reported.
+fn cost_of(priced: &Priced, outcome: Outcome) -> Cost {
+    let is_partial = outcome != Outcome::Ok;
+    match (priced.cost, priced.status) {
+        (None, _) | (_, catalog::CostStatus::Unknown) => Cost::UNKNOWN,
+        (Some(cost), catalog::CostStatus::Reported) => Cost::reported(cost),
+        (Some(cost), catalog::CostStatus::Estimated) => Cost::estimated(cost),
+        (Some(cost), catalog::CostStatus::Computed) if is_partial && cost != PicoUsd::ZERO => {
+            Cost::estimated(cost)
+        }
+        (Some(cost), catalog::CostStatus::Computed) => Cost::computed(cost),
+    }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,25 @@
+//! The way in: a loopback port that tools speak to.
+//!
+//! - [`server`]: accepts, and stops in good order.
+//! - [`routes`]: what is answered where, from the list of dialects.
+//! - [`guard`]: refuses pages from elsewhere that try to use the browser as their way in.
+//! - [`auth`]: a client's key → the client.
+//! - [`reply`]: answers, streamed and whole, and errors in the dialect's own shape.
+
+pub(crate) mod auth;
+mod guard;
+mod reply;
+mod routes;
+pub(crate) mod server;
+
+use wire::Dialect;
+
+pub(crate) use routes::Port;
+
+/// What our clients may speak; routes, the book and errors read this list.
+static DIALECTS: &[&dyn Dialect] = &[&wire::openai_chat::server::OpenAiChat];
+
+/// The dialect of that family; `None` for callers that speak none (the chat window).
+pub(crate) fn dialect(family: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().copied().find(|dialect| dialect.family() == family)
+}

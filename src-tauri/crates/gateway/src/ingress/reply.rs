@@ -1,0 +1,169 @@
+//! Answers to clients: whole, streamed, or an error, always in the dialect's own shape.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use canonical::{ChatResponse, Error, ErrorKind, Origin};
+use futures_util::stream;
+use wire::{AnswerContext, Dialect, StreamEncoder};
+
+use crate::engine::{Committed, EngineEvent, Running};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-request-id");
+const PROVIDER: HeaderName = HeaderName::from_static("x-signalbox-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-signalbox-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-signalbox-attempts");
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// `error` as the client's own SDK understands it, with the wait that the provider asked for.
+pub(super) fn refusal(dialect: &dyn Dialect, error: &Error, request_id: Option<&str>) -> Response {
+    let (status, body) = dialect.encode_error(error, request_id);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json(status, body);
+    let headers = response.headers_mut();
+    if let Some(wait) = error.retry_after {
+        // Whole seconds, rounded up: too early would only be refused again.
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000) as u64));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(request_id) = request_id {
+        insert(headers, REQUEST_ID, request_id);
+    }
+    response
+}
+
+/// The answer to a request that runs: waits until a target answers or none will.
+pub(super) async fn answer(
+    dialect: &'static dyn Dialect,
+    mut running: Running,
+    context: AnswerContext,
+    wants_stream: bool,
+) -> Response {
+    let request_id = running.request_id.clone();
+    let refuse = |error: &Error, attempts: Option<u32>| {
+        let mut response = refusal(dialect, error, Some(&request_id));
+        if let Some(attempts) = attempts {
+            response.headers_mut().insert(ATTEMPTS, HeaderValue::from(attempts));
+        }
+        response
+    };
+    let committed = match running.events.recv().await {
+        Some(EngineEvent::Committed(committed)) => committed,
+        Some(EngineEvent::Ended(ending)) => {
+            let error = ending.error.unwrap_or_else(no_answer);
+            return refuse(&error, Some(ending.receipt.attempts));
+        }
+        Some(EngineEvent::Answer(_) | EngineEvent::Whole(_)) | None => return refuse(&no_answer(), None),
+    };
+    let mut response = if wants_stream {
+        streamed(dialect.stream_encoder(&context), running)
+    } else {
+        match whole(&mut running).await {
+            Ok(answer) => json(StatusCode::OK, dialect.encode_response(&answer, &context)),
+            Err(error) => refuse(&error, Some(committed.attempts)),
+        }
+    };
+    mark(&mut response, &request_id, &committed);
+    response
+}
+
+/// The whole answer. Waits for its settling too, so that a client that has its answer finds it in
+/// the book.
+async fn whole(running: &mut Running) -> Result<ChatResponse, Error> {
+    let mut answer = None;
+    while let Some(event) = running.events.recv().await {
+        match event {
+            EngineEvent::Whole(response) => answer = Some(*response),
+            EngineEvent::Ended(ending) => {
+                return match (ending.error, answer) {
+                    (None, Some(answer)) => Ok(answer),
+                    (Some(error), _) => Err(error),
+                    (None, None) => Err(no_answer()),
+                };
+            }
+            EngineEvent::Committed(_) | EngineEvent::Answer(_) => {}
+        }
+    }
+    Err(no_answer())
+}
+
+/// The engine's task died; it says something on every other path.
+fn no_answer() -> Error {
+    Error::new(ErrorKind::Internal, Origin::Gateway, "Signalbox lost this request. Please report it.")
+}
+
+struct Writer {
+    encoder: Box<dyn StreamEncoder>,
+    running: Running,
+}
+
+/// A stream whose client slows it down by reading slowly, and ends it by leaving: dropping the
+/// body drops `running`.
+fn streamed(encoder: Box<dyn StreamEncoder>, running: Running) -> Response {
+    let writer = Writer { encoder, running };
+    let body = stream::unfold(Some(writer), |writer| async move {
+        let (bytes, writer) = next_bytes(writer?).await?;
+        Some((Ok::<Bytes, Infallible>(bytes), writer))
+    });
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// The next bytes for the client; everything that is ready goes into one piece. Without a writer
+/// in the answer they were the last.
+async fn next_bytes(mut writer: Writer) -> Option<(Bytes, Option<Writer>)> {
+    let mut out = Vec::new();
+    let mut next = writer.running.events.recv().await;
+    loop {
+        match next {
+            Some(EngineEvent::Answer(event)) => writer.encoder.event(&event, &mut out),
+            Some(EngineEvent::Ended(ending)) => {
+                match ending.error {
+                    None => writer.encoder.end(&mut out),
+                    Some(error) => writer.encoder.error(&error, &mut out),
+                }
+                return Some((out.into(), None));
+            }
+            Some(EngineEvent::Committed(_) | EngineEvent::Whole(_)) => {}
+            None => {
+                writer.encoder.error(&no_answer(), &mut out);
+                return Some((out.into(), None));
+            }
+        }
+        next = match writer.running.events.try_recv() {
+            Ok(event) => Some(event),
+            Err(_) if out.is_empty() => writer.running.events.recv().await,
+            Err(_) => return Some((out.into(), Some(writer))),
+        };
+    }
+}
+
+fn mark(response: &mut Response, request_id: &str, committed: &Committed) {
+    let headers = response.headers_mut();
+    insert(headers, REQUEST_ID, request_id);
+    insert(headers, PROVIDER, &committed.provider);
+    insert(headers, MODEL, &committed.model);
+    headers.insert(ATTEMPTS, HeaderValue::from(committed.attempts));
+}
+
+/// Leaves the header out where the value cannot stand in one.
+fn insert(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,194 @@
+//! What the port answers where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+use canonical::{Error, ErrorKind, Origin};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use wire::{AnswerContext, Dialect};
+
+use super::auth::Keyring;
+use super::{guard, reply};
+use crate::core::Core;
+use crate::engine::{self, Caller};
+use crate::models::{self, Model};
+
+/// The family whose clients also ask for `/v1/models`.
+const OPENAI: &str = "openai-chat";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Port {
+    pub core: Arc<Core>,
+    pub keyring: Arc<Keyring>,
+}
+
+pub(super) fn router(port: Port) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat))
+        .route("/v1/models", get(list_models))
+        .route("/v1/models/{*id}", get(one_model))
+        .route("/healthz", get(health))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(guarded))
+        .with_state(port)
+}
+
+/// Every path passes here first, those that do not exist as well.
+async fn guarded(request: Request, next: Next) -> Response {
+    match guard::check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Says that the gateway answers; asks for no key and tells nothing else.
+async fn health() -> Response {
+    reply::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec())
+}
+
+async fn chat(State(port): State<Port>, request: Request) -> Response {
+    let Some(dialect) = super::dialect(OPENAI) else { return refuse(&missing_dialect()) };
+    match accept(&port, dialect, request).await {
+        Ok((request, client)) => {
+            let (requested_model, include_usage) = (request.model.clone(), request.include_usage);
+            let wants_stream = request.stream;
+            let caller = Caller { client: Some(client), dialect: dialect.family(), ..Caller::default() };
+            let running = engine::chat(&port.core, request, caller);
+            let context = AnswerContext {
+                request_id: running.request_id.clone(),
+                requested_model,
+                created: port.core.clock.now_ms() / 1000,
+                include_usage,
+            };
+            reply::answer(dialect, running, context, wants_stream).await
+        }
+        Err(error) => reply::refusal(dialect, &error, None),
+    }
+}
+
+/// Who asks, and what: key first, so that a stranger's body is not read.
+async fn accept(
+    port: &Port,
+    dialect: &dyn Dialect,
+    request: Request,
+) -> Result<(canonical::ChatRequest, String), Error> {
+    let client = authenticate(port, request.headers()).await?;
+    let limit = port.core.snapshot().config.limits.max_body_bytes;
+    let body = read(request.into_body(), limit).await?;
+    Ok((dialect.decode_request(&body)?, client))
+}
+
+async fn authenticate(port: &Port, headers: &HeaderMap) -> Result<String, Error> {
+    port.keyring.client(headers, &port.core.ledger, port.core.clock).await
+}
+
+/// The whole body, unless it is larger than `limit`.
+async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            Error::new(ErrorKind::Cancelled, Origin::Caller, "The request broke off before its end.")
+        })?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(Error::new(
+                ErrorKind::PayloadTooLarge,
+                Origin::Caller,
+                format!("The request is larger than {limit} bytes (limits.max_body_bytes in the settings)."),
+            ));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+async fn list_models(State(port): State<Port>, headers: HeaderMap) -> Response {
+    if let Err(error) = authenticate(&port, &headers).await {
+        return refuse(&error);
+    }
+    let data: Vec<Value> = all_models(&port).await.iter().map(|model| openai_model(&port, model)).collect();
+    let list = json!({ "object": "list", "data": data });
+    reply::json(StatusCode::OK, list.to_string().into_bytes())
+}
+
+async fn one_model(State(port): State<Port>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if let Err(error) = authenticate(&port, &headers).await {
+        return refuse(&error);
+    }
+    match all_models(&port).await.iter().find(|model| model.id == id) {
+        Some(model) => reply::json(StatusCode::OK, openai_model(&port, model).to_string().into_bytes()),
+        None => refuse(
+            &Error::new(
+                ErrorKind::NotFound,
+                Origin::Caller,
+                format!("There is no model \"{id}\". GET /v1/models lists what there is."),
+            )
+            .with_code("model_not_found")
+            .with_param("model"),
+        ),
+    }
+}
+
+async fn all_models(port: &Port) -> Vec<Model> {
+    let snapshot = port.core.snapshot();
+    models::refresh_due(&port.core, &snapshot).await;
+    models::all(&port.core, &snapshot)
+}
+
+/// A model as OpenAI's own list shows it, with what we know beside.
+fn openai_model(port: &Port, model: &Model) -> Value {
+    let mut object = json!({
+        "id": model.id,
+        "object": "model",
+        "created": port.core.started_at_ms / 1000,
+        "owned_by": model.provider.as_deref().unwrap_or("signalbox"),
+    });
+    if let Some(window) = model.context_window {
+        object["context_window"] = window.into();
+    }
+    if let Some(most) = model.max_output_tokens {
+        object["max_output_tokens"] = most.into();
+    }
+    object
+}
+
+async fn unknown_path(method: Method, uri: axum::http::Uri) -> Response {
+    refuse(
+        &Error::new(
+            ErrorKind::NotFound,
+            Origin::Caller,
+            format!(
+                "Signalbox has no {method} {}. It answers POST /v1/chat/completions, GET /v1/models and GET /healthz.",
+                uri.path()
+            ),
+        )
+        .with_code("unknown_path"),
+    )
+}
+
+async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
+    let error = Error::caller(format!("{} does not take {method}.", uri.path())).with_code("method_not_allowed");
+    let mut response = refuse(&error);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+/// An error outside of any dialect's own path, in the shape that most clients read.
+fn refuse(error: &Error) -> Response {
+    match super::dialect(OPENAI) {
+        Some(dialect) => reply::refusal(dialect, error, None),
+        None => reply::json(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+    }
+}
+
+fn missing_dialect() -> Error {
+    Error::new(ErrorKind::Internal, Origin::Gateway, "This dialect is not part of this build.")
+}

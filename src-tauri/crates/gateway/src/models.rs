@@ -1,0 +1,254 @@
+//! What providers serve: the lists they give, remembered, joined with what the catalogue knows.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use canonical::{Error, ErrorKind, Origin};
+use catalog::{Match, ModelInfo};
+use futures_util::future::join_all;
+use serde::Serialize;
+use tokio::time::Instant;
+use wire::{ListedModel, errors};
+
+use crate::config::KeySource;
+use crate::core::Core;
+use crate::egress::client;
+use crate::providers::{Provider, Snapshot};
+
+/// How long a provider may take over its list of models.
+const LIST_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long a caller waits for lists that nobody asked for by name.
+const BACKGROUND_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long a list is taken as it is before it is asked for again.
+const LIST_AGE: Duration = Duration::from_secs(600);
+
+/// How long a provider that gave no list is left alone.
+const FAILURE_AGE: Duration = Duration::from_secs(60);
+
+/// One model that can be asked for, or a route.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Model {
+    /// What a client writes: `provider/model`, or a route's name.
+    pub id: String,
+    /// `None` for a route.
+    pub provider: Option<String>,
+    /// The model as its provider calls it; for a route its name.
+    pub model: String,
+    /// For people.
+    pub name: String,
+    pub is_route: bool,
+    pub context_window: Option<u64>,
+    pub max_output_tokens: Option<u64>,
+    /// Dollars per million tokens, as decimals; `None` is unknown.
+    pub input_usd_per_mtok: Option<String>,
+    pub output_usd_per_mtok: Option<String>,
+}
+
+/// What a test of a provider found.
+#[derive(Debug, Clone)]
+pub struct ProviderTest {
+    pub latency_ms: i64,
+    /// How many models it listed, or why it could not.
+    pub result: Result<usize, Error>,
+}
+
+/// The lists that providers gave, by the provider's id.
+#[derive(Debug, Default)]
+pub(crate) struct Lists(Mutex<HashMap<String, List>>);
+
+#[derive(Debug, Clone)]
+struct List {
+    /// Where it came from: a list of another address is none.
+    base_url: String,
+    at: Instant,
+    /// `None` where the provider gave none.
+    models: Option<Arc<Vec<ListedModel>>>,
+}
+
+impl Lists {
+    fn of(&self, provider: &Provider) -> Option<List> {
+        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.get(&provider.id).filter(|list| list.base_url == provider.base_url).cloned()
+    }
+
+    fn models_of(&self, provider: &Provider) -> Option<Arc<Vec<ListedModel>>> {
+        self.of(provider)?.models
+    }
+
+    fn is_due(&self, provider: &Provider, now: Instant) -> bool {
+        self.of(provider).is_none_or(|list| {
+            let age = if list.models.is_some() { LIST_AGE } else { FAILURE_AGE };
+            now.duration_since(list.at) >= age
+        })
+    }
+
+    /// Keeps what a provider gave. A failure does not take an earlier list away.
+    fn keep(&self, provider: &Provider, now: Instant, models: Option<Vec<ListedModel>>) {
+        let models = models.map(Arc::new).or_else(|| self.models_of(provider));
+        let list = List { base_url: provider.base_url.clone(), at: now, models };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(provider.id.clone(), list);
+    }
+
+    /// The provider's key or address changed: what it gave or refused before says nothing now.
+    pub(crate) fn forget(&self, provider: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(provider);
+    }
+}
+
+/// Whether `provider` is known to serve `model`: it lists it, the settings name it, or, where it
+/// gave no list yet, the catalogue has it.
+pub(crate) fn serves(lists: &Lists, provider: &Provider, model: &str) -> bool {
+    if provider.models.iter().chain(spec_ids(provider)).any(|known| known == model) {
+        return true;
+    }
+    match lists.models_of(provider) {
+        Some(listed) => listed.iter().any(|known| known.id == model),
+        None => info(provider, model).is_some_and(|info| info.found == Match::Exact),
+    }
+}
+
+fn spec_ids(provider: &Provider) -> impl Iterator<Item = &String> {
+    provider.kind.models.iter().map(|model| &model.id)
+}
+
+fn info(provider: &Provider, model: &str) -> Option<ModelInfo> {
+    catalog::models::model(provider.kind.price_provider.as_deref()?, model)
+}
+
+/// The most tokens that the model writes, where anybody knows.
+pub(crate) fn max_output_tokens(lists: &Lists, provider: &Provider, model: &str) -> Option<u64> {
+    let listed = lists.models_of(provider);
+    let listed = listed.iter().flat_map(|list| list.iter()).find(|listed| listed.id == model);
+    listed
+        .and_then(|listed| listed.max_output_tokens)
+        .or_else(|| info(provider, model).and_then(|info| info.max_output_tokens))
+}
+
+/// What is known of a provider's models without asking it.
+pub(crate) fn known(lists: &Lists, provider: &Provider) -> Vec<Model> {
+    let mut models: Vec<Model> = Vec::new();
+    let mut add = |model: Model| {
+        if models.iter().all(|known| known.model != model.model) {
+            models.push(model);
+        }
+    };
+    for id in &provider.models {
+        add(view(provider, &ListedModel { id: id.clone(), ..ListedModel::default() }));
+    }
+    for spec in &provider.kind.models {
+        add(view(
+            provider,
+            &ListedModel {
+                id: spec.id.clone(),
+                display_name: spec.name.clone(),
+                context_window: spec.context_window,
+                max_output_tokens: spec.max_output_tokens,
+            },
+        ));
+    }
+    match lists.models_of(provider) {
+        Some(listed) => listed.iter().for_each(|listed| add(view(provider, listed))),
+        None => {
+            let rows = provider.kind.price_provider.as_deref().map(catalog::models::chat_models);
+            for row in rows.unwrap_or_default() {
+                add(view(provider, &ListedModel { id: row.id, ..ListedModel::default() }));
+            }
+        }
+    }
+    models
+}
+
+fn view(provider: &Provider, listed: &ListedModel) -> Model {
+    let info = info(provider, &listed.id);
+    let info = info.as_ref();
+    let free = || provider.is_free().then(|| "0".to_owned());
+    Model {
+        id: format!("{}/{}", provider.id, listed.id),
+        provider: Some(provider.id.clone()),
+        model: listed.id.clone(),
+        name: listed.display_name.clone().unwrap_or_else(|| listed.id.clone()),
+        is_route: false,
+        context_window: listed.context_window.or_else(|| info?.context_window),
+        max_output_tokens: listed.max_output_tokens.or_else(|| info?.max_output_tokens),
+        input_usd_per_mtok: info.and_then(|info| info.input_usd_per_mtok.clone()).or_else(free),
+        output_usd_per_mtok: info.and_then(|info| info.output_usd_per_mtok.clone()).or_else(free),
+    }
+}
+
+/// Everything that can be asked for: routes first, then each provider's models.
+pub(crate) fn all(core: &Core, snapshot: &Snapshot) -> Vec<Model> {
+    let routes = snapshot.config.routes.iter().map(|route| Model {
+        id: route.name.clone(),
+        model: route.name.clone(),
+        name: route.name.clone(),
+        is_route: true,
+        ..Model::default()
+    });
+    routes
+        .chain(snapshot.providers.iter().flat_map(|provider| known(&core.lists, provider)))
+        .collect()
+}
+
+/// Asks those providers for their lists that have not been asked lately, and waits a little. Who
+/// has no usable key is not asked: that is no news and helps nobody.
+pub(crate) async fn refresh_due(core: &Arc<Core>, snapshot: &Arc<Snapshot>) {
+    let now = core.clock.now();
+    let due = snapshot.providers.iter().filter(|provider| core.lists.is_due(provider, now)).cloned();
+    let asked = due.map(|provider| {
+        let (core, snapshot) = (Arc::clone(core), Arc::clone(snapshot));
+        // A task of its own, so that a slow list still arrives for the next one who asks.
+        tokio::spawn(async move {
+            let wants_key = provider.key != KeySource::None;
+            if wants_key && core.secrets.key(&provider.id, &provider.key).await.is_err() {
+                return;
+            }
+            if let Err(error) = fetch(&core, &snapshot, &provider).await {
+                tracing::debug!(provider = provider.id, kind = error.kind.as_str(), "no list of models");
+            }
+        })
+    });
+    let _ = tokio::time::timeout(BACKGROUND_DEADLINE, join_all(asked)).await;
+}
+
+/// Asks a provider for its list now, and remembers it.
+pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<usize, Error> {
+    let asked = tokio::time::timeout(LIST_DEADLINE, ask(core, snapshot, provider)).await.unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Timeout,
+            Origin::Network,
+            format!("The provider \"{}\" gave no list of models within {} s.", provider.id, LIST_DEADLINE.as_secs()),
+        ))
+    });
+    let count = asked.as_ref().map(Vec::len).map_err(Clone::clone);
+    core.lists.keep(provider, core.clock.now(), asked.ok());
+    count
+}
+
+async fn ask(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<Vec<ListedModel>, Error> {
+    let key = core.secrets.key(&provider.id, &provider.key).await.map_err(|error| key_error(&error))?;
+    let request = provider.protocol.models_request();
+    let response = snapshot.egress.send(provider, request, key.as_ref(), false).await?;
+    let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
+    let body = client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {
+        Some(error) => client::network_error(provider, &error),
+        None => Error::new(ErrorKind::InvalidResponse, Origin::Provider, "The list of models is too long."),
+    })?;
+    if !(200..300).contains(&status) {
+        if status == 401 {
+            core.secrets.forget(&provider.id);
+        }
+        return Err(provider.protocol.decode_error(status, &headers, &body));
+    }
+    if let Some(error) = errors::in_band(provider.protocol, status, &headers, &body) {
+        return Err(error);
+    }
+    provider.protocol.decode_models(&body)
+}
+
+/// A key that is not there, as a request's error: another target may well have one.
+pub(crate) fn key_error(error: &crate::secrets::KeyError) -> Error {
+    Error::new(ErrorKind::Authentication, Origin::Gateway, error.to_string()).with_code("provider_key_missing")
+}
