@@ -8,7 +8,10 @@ pub fn quirks_for(provider: &str) -> Quirks {
     let reasoning_field = |name: &str| Some(name.to_owned());
     match provider {
         // `total_tokens = prompt + completion + reasoning`, in every record.
-        "xai" => quirks.reasoning_beside_completion = true,
+        "xai" => {
+            quirks.reasoning_beside_completion = true;
+            quirks.reasoning_field = reasoning_field("reasoning_content");
+        }
         // A stream ends with `[DONE]` and often without a finish reason.
         "snowflake" => {
             quirks.done_without_finish_reason = true;

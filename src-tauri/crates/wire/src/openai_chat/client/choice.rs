@@ -158,6 +158,11 @@ impl ChoiceState {
         sink.out.push(StreamEvent::Finish { choice: self.index, reason, raw });
     }
 
+    /// Whether the answer ends in tool calls with complete arguments: then it shows its end itself.
+    pub(super) fn ends_in_whole_calls(&self) -> bool {
+        self.has_calls() && self.prose.is_none() && self.calls.iter().all(Call::is_whole)
+    }
+
     fn has_calls(&self) -> bool {
         !self.calls.is_empty()
     }

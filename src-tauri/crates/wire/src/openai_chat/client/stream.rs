@@ -4,7 +4,8 @@
 //! is the one that counts, because it is the model's: an answer is whole where every choice has
 //! one, also when the connection then ends without `[DONE]` (Perplexity, Writer and GPUStack never
 //! send it, and at most a last usage report can be missing). `[DONE]` without a finish reason is a
-//! relay's word only; it counts where a quirk says that this provider leaves the reason out.
+//! relay's word only; it counts where a quirk says that this provider leaves the reason out, and
+//! where the answer ends in complete tool calls (OpenRouter's Novita).
 //!
 //! Finish events wait for the end, because chunks after the finish reason may still bring tool
 //! calls, another reason or an error (OpenRouter).
@@ -198,7 +199,12 @@ impl StreamDecoder for Decoder {
             return Ok(FrameOutcome::Known);
         }
         if frame.data.trim() == DONE {
-            self.conclude(self.quirks.done_without_finish_reason, out)?;
+            let shows_its_end = self.quirks.done_without_finish_reason
+                || self
+                    .choices
+                    .values()
+                    .all(|choice| choice.finish_word().is_some() || choice.ends_in_whole_calls());
+            self.conclude(shows_its_end, out)?;
             return Ok(FrameOutcome::Known);
         }
         let Ok(mut chunk) = serde_json::from_str::<Chunk>(frame.data) else {

@@ -21,7 +21,8 @@ pub(super) fn decode(raw: &RawValue, quirks: &Quirks) -> Option<Usage> {
         return None;
     }
     let mut usage = plain(&wire);
-    let is_explicit = wire.prompt_tokens_details.is_some_and(|d| d.cache_type.as_deref() == Some("ephemeral"));
+    let is_explicit =
+        wire.prompt_tokens_details.is_some_and(|d| d.cache_type.as_deref() == Some("ephemeral"));
     if is_explicit {
         // https://www.alibabacloud.com/help/en/model-studio/context-cache
         usage.cache_read_explicit_tokens = usage.cache_read_tokens;

@@ -191,7 +191,7 @@ fn effort(word: String) -> ReasoningEffort {
     }
 }
 
-/// A format of another shape (llama.cpp's `schema` beside `json_object`) is kept as it is, and
+/// A format of another shape (no name, llama.cpp's `schema` beside `json_object`) is kept as it is, and
 /// replaces ours on the way out.
 fn response_format(fields: &mut Fields) -> Result<Option<ResponseFormat>, Error> {
     let Some(value) = fields.take("response_format") else { return Ok(None) };
@@ -209,7 +209,8 @@ fn response_format(fields: &mut Fields) -> Result<Option<ResponseFormat>, Error>
                 schema: inner.take("schema").unwrap_or_else(|| Map::new().into()),
                 strict: inner.flag("strict")?,
             };
-            if !inner.rest().is_empty() {
+            let is_plain = matches!(&decoded, ResponseFormat::JsonSchema { name: Some(_), .. });
+            if !is_plain || !inner.rest().is_empty() {
                 format.keep("json_schema", Value::Null);
             }
             Some(decoded)

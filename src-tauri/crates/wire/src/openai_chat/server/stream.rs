@@ -212,7 +212,10 @@ impl Encoder {
         }
         if let Value::Object(object) = &mut object {
             object.extend(more);
-            for (name, value) in std::mem::take(&mut self.waiting_top) {
+            // What came with the usage (Venice's cost) goes with the usage.
+            let is_before_usage = self.context.include_usage && self.usage.is_some();
+            let waiting = if is_before_usage { Map::new() } else { std::mem::take(&mut self.waiting_top) };
+            for (name, value) in waiting {
                 object.entry(name).or_insert(value);
             }
         }
