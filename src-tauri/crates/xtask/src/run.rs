@@ -17,7 +17,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     setup::system(setup::BUILD)?;
     setup::ui()?;
-    let mut command = sh::cargo(["run", "--features", "desktop", "--bin", "signalbox"]);
+    let mut command = sh::cargo(["run", "--package", "signalbox", "--features", "desktop"]);
     if args.release {
         command.arg("--release");
     }

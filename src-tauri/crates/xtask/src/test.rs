@@ -3,7 +3,6 @@
 use crate::{setup, sh};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -91,7 +90,8 @@ fn ui() -> Result<()> {
 fn core() -> Result<()> {
     // The compiler for SQLite and ring; no WebKit, which this step shows not to be needed.
     setup::system(&["build-essential", "pkg-config"])?;
-    sh::run(&mut sh::cargo(["test"]))
+    let daemon = daemon()?;
+    sh::run(sh::cargo(["test"]).env("SIGNALBOXD", daemon))
 }
 
 fn sdk() -> Result<()> {
@@ -99,17 +99,19 @@ fn sdk() -> Result<()> {
     setup::node()?;
     setup::npm("tests/sdk/node")?;
     let python = setup::python(&sh::root().join("tests/sdk/python/requirements.txt"))?;
+    let daemon = daemon()?;
     // Without `--package`, so that features unify as in the step before and nothing is built twice.
     let mut command = sh::cargo(["test", "--test", "sdk"]);
-    sh::run(command.env("SIGNALBOX_SDK", "1").env("SIGNALBOX_PYTHON", python))
+    sh::run(command.env("SIGNALBOX_SDK", "1").env("SIGNALBOX_PYTHON", python).env("SIGNALBOXD", daemon))
 }
 
 fn browser() -> Result<()> {
     setup::ui()?;
     setup::npm("tests/ui")?;
     let chromium = setup::chromium()?;
-    let daemon = binary("signalboxd", &[])?;
-    let mut command = node_tests("tests/ui");
+    let daemon = daemon()?;
+    let mut command = sh::command("node", ["--test", "--test-concurrency=1"]);
+    command.current_dir(sh::root().join("tests/ui"));
     sh::run(command.env("SIGNALBOX_CHROMIUM", chromium).env("SIGNALBOXD", daemon))
 }
 
@@ -127,8 +129,9 @@ fn window() -> Result<()> {
     setup::system(setup::BUILD)?;
     setup::system(setup::TEST)?;
     setup::ui()?;
-    let app = binary("signalbox", &["--features", "desktop"])?;
-    sh::run(&mut sh::cargo(["test", "--features", "desktop", "--bin", "signalbox"]))?;
+    sh::run(&mut sh::cargo(["test", "--package", "signalbox", "--features", "desktop"]))?;
+    sh::run(&mut sh::cargo(["build", "--package", "signalbox", "--features", "desktop"]))?;
+    let app = sh::target_dir().join("debug/signalbox");
     let session = sh::root().join("tests/window/session.sh");
     let mut command = sh::command("bash", [session]);
     command.args(["node", "--test", "--test-concurrency=1", "tests/window/"]);
@@ -137,16 +140,11 @@ fn window() -> Result<()> {
     )
 }
 
-/// Builds a program and says where it is.
-fn binary(name: &str, arguments: &[&str]) -> Result<PathBuf> {
-    sh::run(sh::cargo(["build", "--bin", name]).args(arguments))?;
-    Ok(sh::target_dir().join("debug").join(name))
-}
-
-fn node_tests(folder: &str) -> Command {
-    let mut command = sh::command("node", ["--test", "--test-concurrency=1"]);
-    command.current_dir(sh::root().join(folder));
-    command
+/// The daemon that tests talk to. `--tests` makes features unify as in `cargo test`, or every
+/// dependency would be built once for the daemon and once more for the tests.
+fn daemon() -> Result<PathBuf> {
+    sh::run(&mut sh::cargo(["build", "--tests", "--bin", "signalboxd"]))?;
+    Ok(sh::target_dir().join("debug/signalboxd"))
 }
 
 /// Steps are timed for people; nothing decides on it.
