@@ -20,12 +20,12 @@ export function ReceiptLine({ message, streaming, onOpen }: { message: MessageVi
   const known = receipt.cost_picousd !== null && receipt.cost_status !== "unknown";
   return (
     <button type="button" className="receipt-line" data-testid={testids.receipt} title="Open this request" onClick={() => onOpen(receipt.request_id)}>
-      <span>
+      <span className="cut" title={[receipt.route, receipt.provider, receipt.model].filter(Boolean).join(", ")}>
         <b>{receipt.route ?? receipt.provider ?? message.model}</b>
+        {receipt.route === null && receipt.model !== null && ` ${receipt.model}`}
       </span>
-      {receipt.model !== null && <span className="cut model" title={receipt.model}>{receipt.model}</span>}
       {receipt.attempts !== 1 && <span>{plural(receipt.attempts, "attempt")}</span>}
-      {receipt.time_to_first_token_ms !== null && <span className="wide">first token {duration(receipt.time_to_first_token_ms)}</span>}
+      {receipt.time_to_first_token_ms !== null && <span>first token {duration(receipt.time_to_first_token_ms)}</span>}
       {receipt.tokens_per_second !== null && <span>{rate(receipt.tokens_per_second)} tok/s</span>}
       {usage !== null && (
         <>
