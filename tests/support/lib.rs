@@ -2,6 +2,8 @@
 //! on loopback that replay records byte for byte.
 
 pub mod corpus;
+pub mod daemon;
 pub mod laws;
 pub mod quirks;
 pub mod reading;
+pub mod upstream;
