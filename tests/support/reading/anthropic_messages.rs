@@ -146,9 +146,7 @@ impl Reading {
             service_tier: word("service_tier"),
             inference_geo: word("inference_geo"),
             speed: word("speed"),
-            reported_cost: report
-                .get("cost")
-                .and_then(|cost| PicoUsd::from_decimal_usd(&cost.to_string())),
+            reported_cost: report.get("cost").and_then(|cost| PicoUsd::from_decimal_usd(&cost.to_string())),
             ..Usage::default()
         })
     }

@@ -23,6 +23,9 @@ pub struct CandidateReading {
     pub text: String,
     pub thought: String,
     pub calls: Vec<CallReading>,
+    /// What came after what: `text`, `thought`, `call`, `media`, `other`; neighbours of one kind
+    /// count once.
+    pub order: Vec<&'static str>,
     /// Signatures of text and calls, in order.
     pub signatures: Vec<String>,
     /// Base64 of images and sounds, in order.
@@ -103,12 +106,23 @@ fn read_part(part: &Value, reading: &mut CandidateReading) {
     let is_thought = part["thought"] == true;
     let mut is_whole = false;
     if let Some(text) = part["text"].as_str() {
-        if is_thought { reading.thought.push_str(text) } else { reading.text.push_str(text) }
+        if is_thought {
+            reading.thought.push_str(text)
+        } else {
+            reading.text.push_str(text)
+        }
+        // An empty text with a signature is a part; without one it is nothing.
+        if !text.is_empty() || !part["thoughtSignature"].is_null() {
+            reading.follow(if is_thought { "thought" } else { "text" });
+        }
     } else if part["functionCall"].is_object() {
+        reading.follow("call");
         read_call(&part["functionCall"], &mut reading.calls);
     } else if let Some(data) = part["inlineData"]["data"].as_str() {
+        reading.follow("media");
         reading.media.push(data.to_owned());
     } else if part.as_object().is_some_and(|part| part.keys().any(|name| !name.starts_with("thought"))) {
+        reading.follow("other");
         reading.others.push(part.clone());
         is_whole = true;
     }
@@ -155,6 +169,15 @@ pub fn leaves(value: &Value) -> BTreeMap<String, Value> {
     inner.into_iter().flat_map(below).collect()
 }
 
+impl CandidateReading {
+    /// A part of `kind` comes next.
+    pub fn follow(&mut self, kind: &'static str) {
+        if self.order.last() != Some(&kind) {
+            self.order.push(kind);
+        }
+    }
+}
+
 impl Reading {
     /// The counts by our convention: thoughts are output, what tools brought in is input.
     pub fn usage(&self) -> Option<Usage> {
@@ -168,7 +191,8 @@ impl Reading {
                 .sum()
         };
         let in_prompt = |word: &str, number: u64| {
-            modality("promptTokensDetails", word, number) + modality("toolUsePromptTokensDetails", word, number)
+            modality("promptTokensDetails", word, number)
+                + modality("toolUsePromptTokensDetails", word, number)
         };
         if !self.usage.keys().any(|name| name.ends_with("Count")) {
             return None;

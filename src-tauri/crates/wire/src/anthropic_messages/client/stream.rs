@@ -39,6 +39,7 @@ pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     has_started: bool,
+    message_id: Option<String>,
     /// Index of the next part.
     next_part: u32,
     /// Their block's index → what is known of it.
@@ -101,6 +102,7 @@ impl StreamDecoder for Decoder {
             return Ok(FrameOutcome::Unknown);
         }
         match serde_json::from_value(value) {
+            Ok(types::Event::MessageStart { message }) => self.any_message_start(message, out),
             Ok(event) => Ok(self.event(event, out)),
             Err(_) => Ok(FrameOutcome::Malformed),
         }
@@ -144,10 +146,6 @@ fn in_band(value: &Value) -> Error {
 impl Decoder {
     fn event(&mut self, event: types::Event, out: &mut Vec<StreamEvent>) -> FrameOutcome {
         match event {
-            types::Event::MessageStart { message } if self.has_started => {
-                // A second start is a relay's repetition; only its counts are news.
-                self.take_usage(message.usage, out);
-            }
             types::Event::MessageStart { message } => self.message_start(message, out),
             types::Event::ContentBlockStart { index, content_block } => {
                 self.start(ResponseStart::default(), out);
@@ -178,7 +176,31 @@ impl Decoder {
         }
     }
 
+    /// A relay may repeat the start, which says nothing new. One that lost its upstream and asked
+    /// again splices a second answer behind a piece of the first, which what was passed on cannot
+    /// take back: the first one counts as cut (<https://github.com/vercel/ai/issues/18331>).
+    fn any_message_start(
+        &mut self,
+        message: types::Message,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<FrameOutcome, Error> {
+        match &self.message_id {
+            None => self.message_start(message, out),
+            Some(_) if message.id.is_none() || message.id == self.message_id => {}
+            Some(_) => {
+                self.end_parts(out);
+                return Err(Error::new(
+                    ErrorKind::Truncated,
+                    Origin::Provider,
+                    "The provider's answer broke off and another began in its place.",
+                ));
+            }
+        }
+        Ok(FrameOutcome::Known)
+    }
+
     fn message_start(&mut self, message: types::Message, out: &mut Vec<StreamEvent>) {
+        self.message_id.clone_from(&message.id);
         self.start(ResponseStart { id: message.id, model: message.model, ..ResponseStart::default() }, out);
         for (index, block) in (0..).zip(message.content.unwrap_or_default()) {
             if let Value::Object(block) = block {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use canonical::request::{Media, MediaSource, ToolResult};
 use canonical::{Content as Said, Error, Message, Part as Piece, Retry, Role};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::types::{Blob, Content, Data, FileData, FunctionCall, FunctionResponse, Part};
 use super::super::{FAMILY, models};

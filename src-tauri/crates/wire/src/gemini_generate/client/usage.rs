@@ -57,6 +57,7 @@ pub(super) fn convert(usage: &UsageMetadata, web_searches: u64) -> Option<Usage>
         reasoning_tokens: thoughts,
         output_audio_tokens: count(usage.candidates_tokens_details.as_ref(), AUDIO),
         output_image_tokens: count(usage.candidates_tokens_details.as_ref(), IMAGE),
+        output_video_tokens: count(usage.candidates_tokens_details.as_ref(), VIDEO),
         web_searches,
         total_tokens: usage.total_token_count,
         service_tier: tier(usage),

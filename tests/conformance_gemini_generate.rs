@@ -1,0 +1,255 @@
+//! Every recorded answer in Google's generateContent decodes to what a plain reading of its JSON says.
+
+use std::collections::BTreeMap;
+
+use canonical::request::{Media, MediaSource};
+use canonical::{Content, ErrorKind, FinishReason, Part};
+use serde_json::{Value, json};
+use signalbox_tests::corpus::{self, Record};
+use signalbox_tests::laws::{self, Decoded};
+use signalbox_tests::reading::gemini_generate::{CallReading, CandidateReading, leaves, read};
+use wire::Quirks;
+use wire::gemini_generate::client::GeminiGenerate;
+
+const FAMILY: &str = "gemini-generate";
+
+#[test]
+fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
+    let Some(records) = corpus::records(FAMILY) else { return };
+    let mut counts: BTreeMap<String, (usize, usize, usize)> = BTreeMap::new();
+    let mut failures = Vec::new();
+    for record in &records {
+        let count = counts.entry(record.provider.clone()).or_default();
+        match (record.response.status >= 400, record.stream) {
+            (true, _) => count.2 += 1,
+            (false, true) => count.1 += 1,
+            (false, false) => count.0 += 1,
+        }
+        if let Err(failure) = judge(record) {
+            failures.push(format!("{}: {failure}", record.id));
+        }
+    }
+    for (provider, (whole, streamed, errors)) in &counts {
+        println!("{provider}: {whole} whole, {streamed} streamed, {errors} errors");
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    assert!(counts.len() >= 4, "providers went missing: {counts:?}");
+}
+
+fn judge(record: &Record) -> Result<(), String> {
+    let decoded = laws::check(&GeminiGenerate, &Quirks::default(), record)?;
+    let body = record.response.body_text.clone().unwrap_or_default();
+    if record.response.status >= 400 {
+        return judge_error(record.response.status, &body, &decoded);
+    }
+    decoded.outcome.clone().map_err(|error| format!("outcome: {error}"))?;
+    same("passed over", &(decoded.counters.unknown, decoded.counters.malformed), &(0, 0))?;
+    let reading = read(&body);
+    let response = &decoded.response;
+    same("id", &response.start.id, &reading.id)?;
+    same("model", &response.start.model, &reading.model)?;
+    same("usage", &response.usage, &reading.usage())?;
+    same("candidates", &response.choices.len(), &reading.candidates.len())?;
+    for (choice, (index, candidate)) in response.choices.iter().zip(&reading.candidates) {
+        same("index", &u64::from(choice.index), index)?;
+        same("raw finish reason", &choice.finish_reason_raw, &candidate.finish)?;
+        same("finish reason", &choice.finish_reason, &expected_finish(candidate)?)?;
+        judge_parts(&choice.parts, candidate, reading.id.as_deref())?;
+        for name in &candidate.beside {
+            if choice.extensions.field(FAMILY, name).is_none() {
+                return Err(format!("{name} is lost"));
+            }
+        }
+        let tokens = choice.extensions.field(FAMILY, "logprobsResult");
+        let tokens = tokens.and_then(|logprobs| logprobs["chosenCandidates"].as_array()).map_or(0, Vec::len);
+        same("log probabilities", &tokens, &candidate.logprobs)?;
+    }
+    Ok(())
+}
+
+fn expected_finish(candidate: &CandidateReading) -> Result<Option<FinishReason>, String> {
+    Ok(Some(match candidate.finish.as_deref() {
+        Some("STOP" | "1") if !candidate.calls.is_empty() => FinishReason::ToolCalls,
+        Some("STOP" | "1") => FinishReason::Stop,
+        Some("MAX_TOKENS") => FinishReason::Length,
+        Some("SAFETY" | "MODEL_ARMOR") => FinishReason::ContentFilter,
+        Some("UNEXPECTED_TOOL_CALL") => FinishReason::Error,
+        None => return Ok(None),
+        other => return Err(format!("a finish reason that this test does not know: {other:?}")),
+    }))
+}
+
+fn judge_parts(parts: &[Part], candidate: &CandidateReading, answer: Option<&str>) -> Result<(), String> {
+    let mut got = CandidateReading::default();
+    let mut ids = Vec::new();
+    for part in parts {
+        // Opaque parts hold their own signature.
+        got.signatures.extend(part.signature().map(str::to_owned));
+        got.follow(match &part.content {
+            Content::Text(_) => "text",
+            Content::Reasoning(_) => "thought",
+            Content::ToolCall(_) => "call",
+            Content::Opaque(_) => "other",
+            _ => "media",
+        });
+        match &part.content {
+            Content::Text(text) => got.text.push_str(text),
+            Content::Reasoning(thought) => got.thought.push_str(&thought.text),
+            Content::ToolCall(call) => {
+                let arguments: Value = serde_json::from_str(&call.arguments)
+                    .map_err(|error| format!("arguments {:?}: {error}", call.arguments))?;
+                if !arguments.is_object() {
+                    return Err(format!("arguments are {arguments}"));
+                }
+                ids.push(call.id.clone());
+                got.calls.push(CallReading { id: None, name: call.name.clone(), leaves: leaves(&arguments) });
+            }
+            Content::Image(Media { source: MediaSource::Base64(data), .. })
+            | Content::Audio(Media { source: MediaSource::Base64(data), .. }) => got.media.push(data.clone()),
+            Content::Opaque(opaque) => got.others.push(opaque.value.clone()),
+            other => return Err(format!("unexpected {other:?}")),
+        }
+    }
+    same("text", &got.text, &candidate.text)?;
+    same("order", &got.order, &candidate.order)?;
+    same("thought", &got.thought, &candidate.thought)?;
+    same("signatures", &got.signatures, &candidate.signatures)?;
+    same("media", &got.media, &candidate.media)?;
+    same("other parts", &got.others, &candidate.others)?;
+    let expected: Vec<CallReading> =
+        candidate.calls.iter().map(|call| CallReading { id: None, ..call.clone() }).collect();
+    same("calls", &got.calls, &expected)?;
+    for (at, (id, call)) in ids.iter().zip(&candidate.calls).enumerate() {
+        let minted = answer.map_or_else(|| format!("call_{at}"), |answer| format!("call_{answer}_{at}"));
+        same("call id", id, call.id.as_ref().unwrap_or(&minted))?;
+    }
+    Ok(())
+}
+
+fn judge_error(status: u16, body: &str, decoded: &Decoded) -> Result<(), String> {
+    let said: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let said = if said.is_array() { &said[0]["error"] } else { &said["error"] };
+    let error = decoded.outcome.as_ref().expect_err("an error status is an error");
+    same("message", &Some(error.message.as_str()), &said["message"].as_str())?;
+    same("status", &error.status, &Some(status))?;
+    let reason =
+        said["details"].as_array().into_iter().flatten().find_map(|detail| detail["reason"].as_str());
+    let expected = match (status, reason) {
+        (_, Some("API_KEY_INVALID")) => ErrorKind::Authentication,
+        (404, _) => ErrorKind::NotFound,
+        (403, _) => ErrorKind::Permission,
+        (429, _) if error.message.contains("exceeded your current quota") => ErrorKind::QuotaExhausted,
+        (429, _) => ErrorKind::RateLimited,
+        (400, _) if error.message.contains("input token count") => ErrorKind::ContextTooLong,
+        (400, _) => ErrorKind::InvalidRequest,
+        other => return Err(format!("an error that this test does not know: {other:?}")),
+    };
+    same("kind", &error.kind, &expected)
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
+    if got == expected { Ok(()) } else { Err(format!("{what} is {got:?}, not {expected:?}")) }
+}
+
+// What no record shows.
+
+fn stream(chunks: &[Value]) -> Decoded {
+    let body: String = chunks.iter().map(|chunk| format!("data: {chunk}\r\n\r\n")).collect();
+    let decoded = laws::decode_stream(&GeminiGenerate, &Quirks::default(), [body.as_bytes()]);
+    laws::grammar(&decoded).unwrap();
+    decoded
+}
+
+fn says(parts: Value, finish: Value) -> Value {
+    json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "finishReason": finish}],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7},
+        "responseId": "abc"})
+}
+
+#[test]
+fn an_answer_without_a_finish_reason_is_truncated_and_keeps_its_text() {
+    let decoded =
+        stream(&[says(json!([{"text": "Hel"}]), Value::Null), says(json!([{"text": "lo"}]), Value::Null)]);
+    assert_eq!(decoded.outcome.as_ref().unwrap_err().kind, ErrorKind::Truncated);
+    assert_eq!(decoded.response.choices[0].plain_text(), "Hello");
+    assert_eq!(decoded.response.usage.as_ref().unwrap().total_tokens, Some(7));
+    let counts_only = stream(&[json!({"usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 5}})]);
+    assert_eq!(counts_only.outcome.unwrap_err().kind, ErrorKind::Truncated);
+}
+
+#[test]
+fn an_array_that_is_not_closed_is_truncated() {
+    let body = format!("[{}", says(json!([{"text": "Hello"}]), "STOP".into()));
+    let decoded = laws::decode_stream(&GeminiGenerate, &Quirks::default(), [body.as_bytes()]);
+    assert_eq!(decoded.outcome.unwrap_err().kind, ErrorKind::Truncated);
+}
+
+#[test]
+fn a_finish_reason_in_every_chunk_finishes_once_at_the_end() {
+    let decoded = stream(&[
+        says(json!([{"text": "Hel"}]), "STOP".into()),
+        says(json!([{"text": "lo"}]), "STOP".into()),
+    ]);
+    assert_eq!(decoded.outcome, Ok(()));
+    assert_eq!(decoded.response.choices[0].plain_text(), "Hello");
+}
+
+#[test]
+fn a_blocked_prompt_is_an_error_and_never_an_empty_answer() {
+    let body = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+        "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}, "modelVersion": "gemini-2.5-flash"});
+    let streamed = stream(std::slice::from_ref(&body));
+    let error = streamed.outcome.unwrap_err();
+    assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::ContentFiltered, Some("PROHIBITED_CONTENT")));
+    assert_eq!(streamed.response.usage.unwrap().input_tokens, 9, "a blocked prompt is billed");
+    let protocol = wire::protocol(wire::ProtocolId::GeminiGenerate).unwrap();
+    let error = protocol.decode_response(body.to_string().as_bytes(), &Quirks::default()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ContentFiltered);
+    let error = protocol.decode_response(b"{\"usageMetadata\": {}}", &Quirks::default()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidResponse);
+}
+
+#[test]
+fn an_error_inside_a_stream_ends_it_as_that_error() {
+    let decoded = stream(&[
+        says(json!([{"text": "Hel"}]), Value::Null),
+        json!({"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}),
+    ]);
+    let error = decoded.outcome.unwrap_err();
+    assert_eq!((error.kind, error.status), (ErrorKind::Overloaded, Some(503)));
+    assert_eq!(decoded.response.choices[0].plain_text(), "Hel");
+}
+
+#[test]
+fn a_signature_belongs_to_the_part_it_came_on() {
+    let decoded = stream(&[
+        says(json!([{"text": "Think.", "thought": true}]), Value::Null),
+        says(json!([{"text": "One"}]), Value::Null),
+        says(json!([{"text": "", "thoughtSignature": "c2lnMQ=="}]), Value::Null),
+        says(
+            json!([{"functionCall": {"name": "add", "args": {"a": 1}}, "thoughtSignature": "c2lnMg=="},
+                    {"functionCall": {"name": "add", "args": {}}}]),
+            "STOP".into(),
+        ),
+    ]);
+    let parts = &decoded.response.choices[0].parts;
+    let seen: Vec<Option<&str>> = parts.iter().map(Part::signature).collect();
+    assert_eq!(seen, [None, Some("c2lnMQ=="), Some("c2lnMg=="), None]);
+    let Content::ToolCall(last) = &parts[3].content else { panic!("{:?}", parts[3]) };
+    assert_eq!((last.id.as_str(), last.arguments.as_str()), ("call_abc_1", "{}"));
+    assert_eq!(decoded.response.choices[0].finish_reason, Some(FinishReason::ToolCalls));
+}
+
+#[test]
+fn candidates_are_choices() {
+    let decoded = stream(&[
+        json!({"candidates": [{"index": 0, "content": {"parts": [{"text": "A"}]}},
+                              {"index": 1, "content": {"parts": [{"text": "B"}]}}]}),
+        json!({"candidates": [{"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"},
+                              {"index": 0, "content": {"parts": [{"text": "a"}]}, "finishReason": "MAX_TOKENS"}]}),
+    ]);
+    assert_eq!(decoded.outcome, Ok(()));
+    let texts: Vec<String> = decoded.response.choices.iter().map(canonical::Choice::plain_text).collect();
+    assert_eq!(texts, ["Aa", "Bb"]);
+    assert_eq!(decoded.response.choices[0].finish_reason, Some(FinishReason::Length));
+}
