@@ -120,9 +120,8 @@ mod tests {
     /// either a kind of ours or named here with the reason why not.
     #[test]
     fn every_recorded_provider_of_our_protocols_is_a_kind() {
-        const NOT_SHIPPED: [(&str, &str); 5] = [
+        const NOT_SHIPPED: [(&str, &str); 4] = [
             ("copilot", "its key is a short-lived token that an OAuth exchange gives"),
-            ("vertex", "signs with Google service accounts and puts the model into the path"),
             ("mirascope-gateway", "several protocols behind one address: openai-compatible with a base_url"),
             ("pydantic-gateway", "several protocols behind one address: openai-compatible with a base_url"),
             ("portkey", "a self-hosted relay: openai-compatible with a base_url"),
