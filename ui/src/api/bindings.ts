@@ -42,7 +42,7 @@ export type ControlError = { kind: ControlErrorKind, message: string, };
 /**
  * What went wrong, in a closed vocabulary for programs and a sentence for people.
  */
-export type ControlErrorKind = "unknown_command" | "invalid_args" | "invalid" | "not_found" | "conflict" | "busy" | "keychain_absent" | "keychain_locked" | "keychain_error" | "settings" | "port" | "provider" | "ledger" | "internal";
+export type ControlErrorKind = "unknown_command" | "invalid_args" | "invalid" | "not_found" | "conflict" | "busy" | "keychain_absent" | "keychain_locked" | "keychain_error" | "settings" | "port" | "provider" | "ledger" | "ledger_corrupt" | "already_running" | "internal";
 export type CostLineView = { label: string, quantity: number, cost_picousd: number, };
 export type CostStatus = "reported" | "computed" | "estimated" | "unknown";
 export type CreateChatArgs = { model?: string | null, };
@@ -135,12 +135,28 @@ error: string | null,
 /**
  * What the settings ask for.
  */
-requested: string, };
-export type ProviderKind = { kind: string, name: string, protocol: string, base_url: string,
+requested: string,
+/**
+ * An address that was free a moment ago, where the requested one is taken.
+ */
+suggestion: string | null, };
+export type ProviderKind = { kind: string, name: string, protocol: string,
+/**
+ * Empty where it differs per user, who must then give it.
+ */
+base_url: string,
+/**
+ * What a base URL looks like, where the user must give it.
+ */
+base_url_example: string | null,
 /**
  * The environment variable that the vendor's own tools read.
  */
-key_env: string | null, needs_key: boolean, docs: string, };
+key_env: string | null, needs_key: boolean,
+/**
+ * Where a key is made.
+ */
+keys_url: string | null, docs: string, };
 export type ProviderTest = { ok: boolean, latency_ms: number | null,
 /**
  * How many models it lists.
@@ -179,7 +195,11 @@ export type RequestView = { id: string, started_at: number,
 /**
  * `None` is the chat window.
  */
-client: string | null, dialect: string, route: string | null, provider: string | null, request_model: string, response_model: string | null, stream: boolean, status: string, http_status: number | null, error_kind: string | null, error_message: string | null, finish_reason: string | null, finish_reason_raw: string | null, usage: UsageView | null, cost_picousd: number | null, cost_status: CostStatus, cost_lines: Array<CostLineView>, duration_ms: number | null, time_to_first_token_ms: number | null, attempts: Array<AttemptView>, };
+client: string | null, dialect: string, route: string | null, provider: string | null, request_model: string, response_model: string | null, stream: boolean, status: string, http_status: number | null, error_kind: string | null, error_message: string | null, finish_reason: string | null, finish_reason_raw: string | null, usage: UsageView | null, cost_picousd: number | null, cost_status: CostStatus, cost_lines: Array<CostLineView>,
+/**
+ * For people: why the cost is less certain, or unknown.
+ */
+cost_notes: Array<string>, duration_ms: number | null, time_to_first_token_ms: number | null, attempts: Array<AttemptView>, };
 export type RouteView = { name: string, strategy: string, targets: Array<TargetView>, };
 export type SaveProviderArgs = { id: string, kind: string, base_url?: string | null, protocol?: string | null,
 /**

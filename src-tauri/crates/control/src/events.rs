@@ -70,11 +70,3 @@ events! {
     /// A chat was made, changed or removed.
     ChatsChanged = "chats.changed" (ChatsChangedEvent),
 }
-
-impl ControlEvent {
-    /// Several of the same in a row mean no more than one (health, spend), so they may be held
-    /// back and merged.
-    pub const fn is_mergeable(&self) -> bool {
-        matches!(self, Self::RequestStarted(_) | Self::RequestSettled(_) | Self::AttemptFailed(_))
-    }
-}

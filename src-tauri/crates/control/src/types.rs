@@ -43,6 +43,10 @@ pub enum ControlErrorKind {
     Provider,
     /// The database said no.
     Ledger,
+    /// The database is damaged; only the user's word moves it aside.
+    LedgerCorrupt,
+    /// Another Signalbox runs with the same data folder.
+    AlreadyRunning,
     /// A fault of our own.
     Internal,
 }
@@ -79,6 +83,8 @@ pub struct PortStatus {
     pub error: Option<String>,
     /// What the settings ask for.
     pub requested: String,
+    /// An address that was free a moment ago, where the requested one is taken.
+    pub suggestion: Option<String>,
 }
 
 /// Since midnight UTC or, where the window said its offset, since its own midnight.
@@ -130,10 +136,15 @@ pub struct ProviderKind {
     pub kind: String,
     pub name: String,
     pub protocol: String,
+    /// Empty where it differs per user, who must then give it.
     pub base_url: String,
+    /// What a base URL looks like, where the user must give it.
+    pub base_url_example: Option<String>,
     /// The environment variable that the vendor's own tools read.
     pub key_env: Option<String>,
     pub needs_key: bool,
+    /// Where a key is made.
+    pub keys_url: Option<String>,
     pub docs: String,
 }
 
@@ -442,7 +453,7 @@ pub enum MessageState {
     Failed,
     /// The program ended while it was written.
     Interrupted,
-    /// It broke off, or reached its limit.
+    /// The provider broke off without an end.
     Truncated,
 }
 
@@ -515,6 +526,8 @@ pub struct RequestView {
     pub cost_picousd: Option<i64>,
     pub cost_status: CostStatus,
     pub cost_lines: Vec<CostLineView>,
+    /// For people: why the cost is less certain, or unknown.
+    pub cost_notes: Vec<String>,
     pub duration_ms: Option<i64>,
     pub time_to_first_token_ms: Option<i64>,
     pub attempts: Vec<AttemptView>,

@@ -100,7 +100,7 @@ pub struct Receipt {
 
 /// Starts a request and returns at once. Needs a tokio runtime.
 pub(crate) fn chat(core: &Arc<Core>, request: ChatRequest, caller: Caller) -> Running {
-    let request_id = core.clock.new_id();
+    let request_id = caller.request_id.clone().unwrap_or_else(|| core.clock.new_id());
     let (events, receiver) = mpsc::channel(CHANNEL_EVENTS);
     let cancel = core.closing.child_token();
     let line = Line { events, cancel: cancel.clone() };

@@ -1,0 +1,142 @@
+//! Every other command, against a real gateway.
+
+use crate::support::Core;
+use control::ControlErrorKind;
+use control::bindings::COMMANDS;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn every_listed_command_is_dispatched_and_no_other_one_is() {
+    let core = Core::start().await;
+    for name in COMMANDS {
+        // A text is no command's arguments, so each refuses by its own parser.
+        let error = core.ask(name, json!("nonsense")).await.unwrap_err();
+        assert_eq!(error.kind, ControlErrorKind::InvalidArgs, "{name}");
+    }
+    let error = core.ask("app.explode", json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ControlErrorKind::UnknownCommand);
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_refused_without_repeating_a_secret() {
+    let core = Core::start().await;
+    let error =
+        core.ask("providers.set_key", json!({"id": ["x"], "secret": "sk-very-secret"})).await.unwrap_err();
+    assert!(!error.message.contains("sk-very-secret"));
+    let error = core.ask("providers.set_key", json!("sk-very-secret")).await.unwrap_err();
+    assert!(!error.message.contains("sk-very-secret"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_fresh_start_has_the_rehearsal_and_says_how_everything_stands() {
+    let core = Core::start().await;
+    let status = core.call("app.status", Value::Null).await;
+    assert_eq!((&status["keychain"]["state"], &status["config_error"]), (&json!("available"), &Value::Null));
+    assert_eq!((&status["worst_lamp"], &status["ledger"]["state"]), (&json!("unknown"), &json!("ok")));
+    assert!(status["port"]["listening"].as_str().unwrap().starts_with("127.0.0.1:"));
+    let providers = core.call("providers.list", json!({})).await;
+    assert_eq!(providers.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&providers[0]["is_rehearsal"], &providers[0]["key_state"]),
+        (&json!(true), &json!("not_needed"))
+    );
+    let models = core.call("models.list", json!({})).await;
+    assert!(models.as_array().unwrap().iter().any(|model| model["id"] == "rehearsal/steady"), "{models}");
+    let chat = core.call("chats.create", json!({})).await;
+    assert_eq!(chat["model"], "rehearsal/steady");
+    let kinds = core.call("providers.kinds", json!({})).await;
+    assert!(kinds.as_array().unwrap().len() > 5);
+    assert!(kinds.as_array().unwrap().iter().all(|kind| kind["kind"] != "rehearsal"));
+}
+
+#[tokio::test]
+async fn a_provider_is_added_with_its_key_tested_and_removed() {
+    let core = Core::start().await;
+    let save = json!({"id": "mine", "kind": "openai", "key": "keychain", "secret": "sk-abc-0123456789",
+                      "base_url": "http://127.0.0.1:9/v1"});
+    core.call("providers.save", save).await;
+    let providers = core.call("providers.list", json!({})).await;
+    assert_eq!((&providers[0]["id"], &providers[0]["key_state"]), (&json!("mine"), &json!("present")));
+    assert!(!providers.to_string().contains("sk-abc"));
+    let settings = core.call("settings.get", json!({})).await;
+    assert!(settings["text"].as_str().unwrap().contains("id = \"mine\""));
+    assert!(!settings.to_string().contains("sk-abc"));
+
+    // Nothing listens there.
+    let test = core.call("providers.test", json!({"id": "mine"})).await;
+    assert_eq!((&test["ok"], &test["error"]["kind"]), (&json!(false), &json!("network")));
+
+    core.call("providers.remove", json!({"id": "mine"})).await;
+    assert_eq!(core.call("providers.list", json!({})).await.as_array().unwrap().len(), 1);
+    let gone = core.ask("providers.set_key", json!({"id": "mine", "secret": "sk-x"})).await.unwrap_err();
+    assert_eq!(gone.kind, ControlErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_provider_that_a_route_needs_stays_with_its_key() {
+    let settings = "[[provider]]\nid = \"mine\"\nkind = \"openai\"\n\n[[route]]\nname = \"r\"\n\
+                    targets = [{ provider = \"mine\", model = \"m\" }]\n";
+    let core = Core::start_with(settings).await;
+    core.call("providers.set_key", json!({"id": "mine", "secret": "sk-x"})).await;
+    let refused = core.ask("providers.remove", json!({"id": "mine"})).await.unwrap_err();
+    assert_eq!(refused.kind, ControlErrorKind::Settings);
+    assert_eq!(core.call("providers.list", json!({})).await[0]["key_state"], "present");
+    let routes = core.call("routes.list", json!({})).await;
+    assert_eq!(routes[0]["targets"], json!([{"provider": "mine", "model": "m"}]));
+}
+
+#[tokio::test]
+async fn the_rehearsal_passes_its_own_test() {
+    let core = Core::start().await;
+    let test = core.call("providers.test", json!({"id": "rehearsal"})).await;
+    assert_eq!(test["ok"], true, "{test}");
+    let models = core.call("providers.models", json!({"id": "rehearsal"})).await;
+    assert_eq!(test["models"], models.as_array().unwrap().len());
+}
+
+#[tokio::test]
+async fn a_settings_text_with_a_mistake_names_its_line_and_changes_nothing() {
+    let core = Core::start_with("# mine\n").await;
+    let mistake =
+        core.call("settings.set_text", json!({"text": "[port]\nlissten = \"127.0.0.1:1\"\n"})).await;
+    assert_eq!((&mistake["line"], &mistake["nearest"]), (&json!(2), &json!("listen")));
+    assert_eq!(core.call("settings.get", json!({})).await["text"], "# mine\n");
+    let taken = core.call("settings.set_text", json!({"text": "# other\n"})).await;
+    assert_eq!(taken, Value::Null);
+    assert_eq!(core.call("settings.get", json!({})).await["text"], "# other\n");
+}
+
+#[tokio::test]
+async fn a_client_key_is_shown_once_and_stops_counting_when_removed() {
+    let core = Core::start().await;
+    let client = core.call("clients.add", json!({"name": "editor"})).await;
+    let key = client["key"].as_str().unwrap();
+    let listed = core.call("clients.list", json!({})).await;
+    assert!(key.ends_with(listed[0]["key_hint"].as_str().unwrap()) && !listed.to_string().contains(key));
+    let twice = core.ask("clients.add", json!({"name": "editor"})).await.unwrap_err();
+    assert_eq!(twice.kind, ControlErrorKind::Conflict);
+    core.call("clients.remove", json!({"id": client["id"]})).await;
+    assert_eq!(core.call("clients.list", json!({})).await, json!([]));
+}
+
+#[tokio::test]
+async fn health_and_spend_speak_of_what_was_asked() {
+    let core = Core::start().await;
+    core.answer("Explain tea", "rehearsal/fast").await;
+    let health = core.call("health.list", json!({"minutes": 60})).await;
+    assert_eq!((&health[0]["model"], &health[0]["lamp"]), (&json!("fast"), &json!("ok")));
+    assert_eq!(
+        health[0]["sparkline"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>(),
+        1
+    );
+    let spend =
+        core.call("spend.summary", json!({"days": 7, "group_by": "model", "utc_offset_minutes": 60})).await;
+    assert_eq!(spend["days"].as_array().unwrap().len(), 7);
+    assert_eq!(
+        (&spend["totals"][0]["key"], &spend["totals"][0]["requests"]),
+        (&json!("rehearsal/fast"), &json!(1))
+    );
+    assert_eq!((&spend["today_picousd"], &spend["today_unknown"]), (&json!(0), &json!(0)));
+    let refused = core.ask("health.list", json!({"minutes": 0})).await.unwrap_err();
+    assert_eq!(refused.kind, ControlErrorKind::Invalid);
+}
