@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use canonical::{Content, ErrorKind, FinishReason};
+use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::anthropic_messages::{Reading, read};
-use wire::Quirks;
 use wire::anthropic_messages::client::AnthropicMessages;
+use wire::{Protocol as _, Quirks, TargetContext};
 
 const FAMILY: &str = "anthropic-messages";
 
@@ -173,6 +173,60 @@ fn judge_block(content: &Content, block: &Value) -> Result<(), String> {
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
     if got == expected { Ok(()) } else { Err(format!("{what} is {got:?}, not {expected:?}")) }
+}
+
+/// Decode, then encode in the same family: the same blocks. What the canonical form keeps beside the
+/// parts (citations, callers) is not sent back, nor are empty text, which the API refuses, and thoughts
+/// without a signature. An MCP call would need its server's name, which only the answer's extensions hold.
+#[test]
+fn an_answer_that_is_sent_back_says_what_it_said() {
+    let Some(records) = corpus::records(FAMILY) else { return };
+    let mut compared = 0;
+    for record in records.iter().flat_map(answers).filter(|record| record.response.status == 200) {
+        let reading = read(record.stream, record.response.body_text.as_deref().unwrap_or(""));
+        let has_mcp = reading.blocks.iter().any(|block| block["type"] == "mcp_tool_use");
+        if has_mcp || record.id == SPLICED {
+            continue;
+        }
+        let decoded = laws::decode(&AnthropicMessages, &Quirks::default(), &record);
+        let parts = decoded.response.choices[0].parts.clone();
+        let expected: Vec<Value> = reading.blocks.iter().filter_map(as_sent_back).collect();
+        assert_eq!(sent_back(parts), expected, "{}", record.id);
+        compared += expected.len();
+    }
+    assert!(compared > 150, "only {compared} blocks were compared");
+}
+
+fn sent_back(parts: Vec<canonical::Part>) -> Vec<Value> {
+    let messages = vec![
+        Message::text(Role::User, "Begin."),
+        Message::new(Role::Assistant, parts),
+        Message::text(Role::User, "Go on."),
+    ];
+    let request = ChatRequest { messages, ..ChatRequest::default() };
+    let quirks = Quirks::default();
+    let target = TargetContext { model: "claude-sonnet-4-5", quirks: &quirks, max_output_tokens: None };
+    let sent = AnthropicMessages.encode_request(&request, &target).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    let answer = &body["messages"][1];
+    match (answer["role"].as_str(), &answer["content"]) {
+        (Some("assistant"), Value::String(text)) => vec![json!({"type": "text", "text": text})],
+        (Some("assistant"), Value::Array(blocks)) => blocks.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn as_sent_back(block: &Value) -> Option<Value> {
+    let is_empty = |name: &str| block[name].as_str().is_none_or(|text| text.trim().is_empty());
+    let mut block = match block["type"].as_str()? {
+        "text" if is_empty("text") => return None,
+        "thinking" if is_empty("signature") => return None,
+        "text" | "thinking" | "redacted_thinking" | "tool_use" | "server_tool_use" => block.clone(),
+        _ => return Some(block.clone()),
+    };
+    let fields = block.as_object_mut()?;
+    fields.retain(|name, _| !matches!(name.as_str(), "citations" | "caller"));
+    Some(block)
 }
 
 // What no record shows.

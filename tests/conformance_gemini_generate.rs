@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use canonical::request::{Media, MediaSource};
-use canonical::{Content, ErrorKind, FinishReason, Part};
+use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Part, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::gemini_generate::{CallReading, CandidateReading, leaves, read};
-use wire::Quirks;
 use wire::gemini_generate::client::GeminiGenerate;
+use wire::{Protocol as _, Quirks, TargetContext};
 
 const FAMILY: &str = "gemini-generate";
 
@@ -149,6 +149,63 @@ fn judge_error(status: u16, body: &str, decoded: &Decoded) -> Result<(), String>
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
     if got == expected { Ok(()) } else { Err(format!("{what} is {got:?}, not {expected:?}")) }
+}
+
+/// Decode, then encode in the same family: the same parts. Thoughts are not wanted back, texts that
+/// follow each other are one, and a call has an id where the provider gave none.
+#[test]
+fn an_answer_that_is_sent_back_says_what_it_said() {
+    let Some(records) = corpus::records(FAMILY) else { return };
+    let mut compared = 0;
+    for record in records.iter().filter(|record| record.response.status == 200 && !record.stream) {
+        let body = record.response.body_text.as_deref().unwrap_or("");
+        let said: Value = serde_json::from_str(body).unwrap();
+        let parts = said["candidates"][0]["content"]["parts"].as_array().cloned().unwrap_or_default();
+        let decoded = laws::decode(&GeminiGenerate, &Quirks::default(), record);
+        let mut sent = sent_back(decoded.response.choices[0].parts.clone());
+        for (sent, said) in sent.iter_mut().zip(&as_sent_back(&parts)) {
+            if said["functionCall"]["id"].is_null() {
+                sent.get_mut("functionCall")
+                    .and_then(Value::as_object_mut)
+                    .and_then(|call| call.remove("id"));
+            }
+        }
+        let expected = as_sent_back(&parts);
+        assert_eq!(sent, expected, "{}", record.id);
+        compared += expected.len();
+    }
+    assert!(compared > 80, "only {compared} parts were compared");
+}
+
+fn sent_back(parts: Vec<Part>) -> Vec<Value> {
+    let messages = vec![
+        Message::text(Role::User, "Begin."),
+        Message::new(Role::Assistant, parts),
+        Message::text(Role::User, "Go on."),
+    ];
+    let request = ChatRequest { messages, ..ChatRequest::default() };
+    let quirks = Quirks::default();
+    let target = TargetContext { model: "gemini-2.5-flash", quirks: &quirks, max_output_tokens: None };
+    let sent = GeminiGenerate.encode_request(&request, &target).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    let answer = &body["contents"][1];
+    if answer["role"] == "model" { answer["parts"].as_array().cloned().unwrap() } else { Vec::new() }
+}
+
+fn as_sent_back(parts: &[Value]) -> Vec<Value> {
+    let mut kept: Vec<Value> = Vec::new();
+    for part in parts.iter().filter(|part| part["thought"] != true && part["text"] != "") {
+        match (kept.last_mut(), part["text"].as_str()) {
+            (Some(last), Some(more)) if last["text"].is_string() && last["thoughtSignature"].is_null() => {
+                last["text"] = Value::from(last["text"].as_str().unwrap_or("").to_owned() + more);
+                if let Some(signature) = part.get("thoughtSignature") {
+                    last["thoughtSignature"] = signature.clone();
+                }
+            }
+            _ => kept.push(part.clone()),
+        }
+    }
+    kept
 }
 
 // What no record shows.

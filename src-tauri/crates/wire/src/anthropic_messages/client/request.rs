@@ -1,8 +1,9 @@
 //! A request → their JSON. <https://docs.claude.com/en/api/messages>
 //!
-//! What has no place there and changes no meaning is left out: `seed`, the two penalties,
-//! `logprobs`. Values are sent as the client gave them, also where this API refuses what OpenAI's
-//! takes (a temperature above 1): the provider decides, and says so.
+//! What has no place there is left out: `seed`, the two penalties, `logprobs`. Values are sent as
+//! the client gave them, also where this API refuses what OpenAI's takes (a temperature above 1, a
+//! stop sequence of white space, from Claude 4.5 on a temperature and a `top_p` at once): the
+//! provider decides, and says so.
 
 use canonical::request::{FunctionTool, ResponseFormat};
 use canonical::{ChatRequest, Error, Retry, Role, Tool, ToolChoice};

@@ -72,13 +72,16 @@ fn generation_config(request: &ChatRequest, model: &str) -> GenerationConfig {
         seed: request.seed,
         response_mime_type,
         response_json_schema,
-        thinking_config: request.reasoning.as_ref().and_then(|asked| thinking_config(asked, model)),
+        thinking_config: request
+            .reasoning
+            .as_ref()
+            .and_then(|asked| thinking_config(asked, model, request.max_output_tokens)),
     }
 }
 
 /// Budgets and levels are those that Google's own OpenAI-compatible endpoint gives to an effort.
 /// <https://ai.google.dev/gemini-api/docs/openai#thinking>
-fn thinking_config(asked: &ReasoningRequest, model: &str) -> Option<ThinkingConfig> {
+fn thinking_config(asked: &ReasoningRequest, model: &str, limit: Option<u64>) -> Option<ThinkingConfig> {
     let kind = models::thinking(model);
     if kind == Thinking::None {
         return None;
@@ -94,7 +97,7 @@ fn thinking_config(asked: &ReasoningRequest, model: &str) -> Option<ThinkingConf
         (Thinking::Level, effort) if is_off || effort == &Some(ReasoningEffort::Minimal) => {
             config.thinking_level = Some(if models::is_pro(model) { "low" } else { "minimal" });
         }
-        (Thinking::Budget, Some(effort)) => config.thinking_budget = Some(effort_budget(effort)),
+        (Thinking::Budget, Some(effort)) => config.thinking_budget = Some(effort_budget(effort, limit)),
         (Thinking::Level, Some(effort)) => config.thinking_level = Some(effort_level(effort, model)),
         // Thinking without a measure: the model's own.
         _ => {}
@@ -102,13 +105,16 @@ fn thinking_config(asked: &ReasoningRequest, model: &str) -> Option<ThinkingConf
     Some(config)
 }
 
-fn effort_budget(effort: &ReasoningEffort) -> u64 {
-    match effort {
+/// It stays under four fifths of the output limit, which covers thoughts too: all of it thought
+/// through would leave no answer. 512 is the least that every model takes.
+fn effort_budget(effort: &ReasoningEffort, limit: Option<u64>) -> u64 {
+    let wanted = match effort {
         ReasoningEffort::None => 0,
         ReasoningEffort::Minimal | ReasoningEffort::Low => 1024,
         ReasoningEffort::Medium => 8192,
         ReasoningEffort::High | ReasoningEffort::Other(_) => 24_576,
-    }
+    };
+    limit.map_or(wanted, |limit| wanted.min((limit / 5 * 4).max(512)))
 }
 
 fn effort_level(effort: &ReasoningEffort, model: &str) -> &'static str {
