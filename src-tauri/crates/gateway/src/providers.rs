@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use catalog::{Auth, AuthScheme, ProviderSpec};
-use wire::{Protocol, ProtocolId, Quirks};
+use catalog::{Auth, ProviderSpec};
+use wire::{Protocol, Quirks};
 
 use crate::config::{Config, KeySource, ProviderConfig, REHEARSAL_ID};
 use crate::egress::Egress;
@@ -31,22 +31,18 @@ impl Provider {
     /// were refused before they got here.
     fn resolve(config: &ProviderConfig) -> Option<Self> {
         let kind = catalog::kind(&config.kind)?;
-        let base_url = config.base_url.as_ref().or(kind.base_url.as_ref())?;
         let spoken = config.protocol.unwrap_or(kind.protocol);
         let protocol = wire::protocol(spoken)?;
-        // A kind's deviations and way of signing are those of its own protocol's endpoint.
-        let (auth, quirks) = if spoken == kind.protocol {
-            (kind.auth.clone(), kind.quirks.clone())
-        } else {
-            (usual_auth(spoken, &kind.auth), Quirks::default())
-        };
+        // A vendor may offer several protocols, each at an address of its own.
+        let endpoint = kind.endpoint(spoken);
+        let base_url = config.base_url.as_ref().or(endpoint.base_url.as_ref()).or(kind.base_url.as_ref())?;
         Some(Self {
             id: config.id.clone(),
             kind,
             protocol,
-            base_url: versioned(base_url, protocol, &quirks),
-            auth,
-            quirks,
+            base_url: versioned(base_url, protocol, &endpoint.quirks),
+            auth: endpoint.auth,
+            quirks: endpoint.quirks,
             key: config.key.clone(),
             models: config.models.clone(),
             is_rehearsal: false,
@@ -79,23 +75,6 @@ impl Provider {
 fn versioned(base_url: &str, protocol: &dyn Protocol, quirks: &Quirks) -> String {
     let version = quirks.version.as_deref().unwrap_or(protocol.version());
     wire::http::versioned_base(base_url, version)
-}
-
-/// How a protocol's own vendor signs; for a vendor that offers a second protocol.
-fn usual_auth(protocol: ProtocolId, kind: &Auth) -> Auth {
-    if kind.scheme == AuthScheme::None {
-        return kind.clone();
-    }
-    let scheme = match protocol {
-        ProtocolId::AnthropicMessages => AuthScheme::Header("x-api-key".to_owned()),
-        ProtocolId::GeminiGenerate => AuthScheme::Header("x-goog-api-key".to_owned()),
-        ProtocolId::OpenaiChat
-        | ProtocolId::OpenaiResponses
-        | ProtocolId::BedrockConverse
-        | ProtocolId::CohereChat
-        | ProtocolId::OllamaChat => AuthScheme::Bearer,
-    };
-    Auth { scheme, ..kind.clone() }
 }
 
 /// The settings and what they mean, as one immutable value. A request keeps the snapshot that it
