@@ -108,7 +108,7 @@ test("after a restart the chats, what they cost and the key are still there", as
 
   await page.find("chat-row");
   await until("both chats are listed", async () => (await page.texts("chat-row")).length === 2);
-  await openChat("breaks in the middle");
+  await openChat("What happens");
   await until("its messages are back", async () => (await page.texts("message-user")).length === 2);
   const answers = await page.texts("message-assistant");
   assert.ok(answers[0].length > 100 && answers[1].length > 100);
@@ -144,7 +144,7 @@ test("every screen is seen in light and dark, wide and narrow", async () => {
       await page.run("document.documentElement.dataset.theme = arguments[0];", theme);
       for (const screen of ["chat", "health", "spend", "settings"]) {
         await page.click(`nav-${screen}`);
-        if (screen === "chat" && width > 960) await openChat("breaks in the middle");
+        if (screen === "chat" && width > 960) await openChat("What happens");
         await until("nothing is wider than the window", () => page.run("return document.documentElement.scrollWidth <= innerWidth;"), 5);
         await screenshot(page, `${screen}-${theme}-${width}x${height}`);
       }
