@@ -177,6 +177,7 @@ impl ConfigError {
 }
 
 fn render(path: &std::path::Path, problems: &[ConfigProblem]) -> String {
-    let lines: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+    let lines: Vec<String> =
+        problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
     lines.join("\n")
 }

@@ -35,8 +35,12 @@ pub enum Event {
     },
     /// The settings file was read again. `error` says why it was refused and the last good
     /// settings go on; `None`: the new ones hold.
-    ConfigChanged { error: Option<String> },
+    ConfigChanged {
+        error: Option<String>,
+    },
     PortChanged(PortState),
     /// A provider's key was stored or removed.
-    KeyChanged { provider: String },
+    KeyChanged {
+        provider: String,
+    },
 }

@@ -18,9 +18,9 @@ use crate::config::{Config, ConfigEdit, ConfigError, edit};
 use crate::core::Core;
 use crate::egress::Egress;
 use crate::engine::{self, Caller, Running};
+use crate::ingress::Port;
 use crate::ingress::auth::Keyring;
 use crate::ingress::server::Server;
-use crate::ingress::Port;
 use crate::models::{self, Model, ProviderTest};
 use crate::port::{self, PortState};
 use crate::providers::{Provider, Snapshot};
@@ -90,7 +90,8 @@ impl Gateway {
     pub async fn start(options: Options, parts: Parts) -> Result<Arc<Self>, StartError> {
         let (text, config, config_error) = first_settings(&options.config_path);
         let stop = CancellationToken::new();
-        let (rehearsal_url, rehearsal) = start_rehearsal(stop.clone()).await.map_err(StartError::Rehearsal)?;
+        let (rehearsal_url, rehearsal) =
+            start_rehearsal(stop.clone()).await.map_err(StartError::Rehearsal)?;
         let egress = Egress::new(config.timeouts.connect).map_err(StartError::Tls)?;
         let snapshot = Snapshot::new(config, Some(&rehearsal_url), egress);
         let core = Arc::new(Core::new(parts.clock, parts.ledger, parts.secrets, snapshot));

@@ -187,9 +187,7 @@ pub(crate) fn all(core: &Core, snapshot: &Snapshot) -> Vec<Model> {
         is_route: true,
         ..Model::default()
     });
-    routes
-        .chain(snapshot.providers.iter().flat_map(|provider| known(&core.lists, provider)))
-        .collect()
+    routes.chain(snapshot.providers.iter().flat_map(|provider| known(&core.lists, provider))).collect()
 }
 
 /// Asks those providers for their lists that have not been asked lately, and waits a little. Who
@@ -215,13 +213,18 @@ pub(crate) async fn refresh_due(core: &Arc<Core>, snapshot: &Arc<Snapshot>) {
 
 /// Asks a provider for its list now, and remembers it.
 pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<usize, Error> {
-    let asked = tokio::time::timeout(LIST_DEADLINE, ask(core, snapshot, provider)).await.unwrap_or_else(|_| {
-        Err(Error::new(
-            ErrorKind::Timeout,
-            Origin::Network,
-            format!("The provider \"{}\" gave no list of models within {} s.", provider.id, LIST_DEADLINE.as_secs()),
-        ))
-    });
+    let asked =
+        tokio::time::timeout(LIST_DEADLINE, ask(core, snapshot, provider)).await.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Timeout,
+                Origin::Network,
+                format!(
+                    "The provider \"{}\" gave no list of models within {} s.",
+                    provider.id,
+                    LIST_DEADLINE.as_secs()
+                ),
+            ))
+        });
     let count = asked.as_ref().map(Vec::len).map_err(Clone::clone);
     core.lists.keep(provider, core.clock.now(), asked.ok());
     count
@@ -250,5 +253,6 @@ async fn ask(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<Ve
 
 /// A key that is not there, as a request's error: another target may well have one.
 pub(crate) fn key_error(error: &crate::secrets::KeyError) -> Error {
-    Error::new(ErrorKind::Authentication, Origin::Gateway, error.to_string()).with_code("provider_key_missing")
+    Error::new(ErrorKind::Authentication, Origin::Gateway, error.to_string())
+        .with_code("provider_key_missing")
 }

@@ -61,9 +61,13 @@ impl fmt::Debug for Secret {
 /// Why there is no key, or why it could not be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    #[error("The keychain is locked, or has no default collection yet. Unlock it in your desktop's password manager, then try again; or use an environment variable (key = \"env:NAME\").")]
+    #[error(
+        "The keychain is locked, or has no default collection yet. Unlock it in your desktop's password manager, then try again; or use an environment variable (key = \"env:NAME\")."
+    )]
     Locked,
-    #[error("There is no keychain here: {0}. Start a Secret Service (GNOME Keyring, KWallet, KeePassXC), or name an environment variable (key = \"env:NAME\"). Signalbox never keeps keys in a file.")]
+    #[error(
+        "There is no keychain here: {0}. Start a Secret Service (GNOME Keyring, KWallet, KeePassXC), or name an environment variable (key = \"env:NAME\"). Signalbox never keeps keys in a file."
+    )]
     Absent(String),
     #[error("The keychain did not answer within {} seconds. Restart it, or use an environment variable (key = \"env:NAME\").", DEADLINE.as_secs())]
     TimedOut,
@@ -168,11 +172,17 @@ impl SecretError {
 /// Why a provider has no usable key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    #[error("The provider \"{provider}\" has no key in the keychain. Add one in Settings, or set key = \"env:NAME\".")]
+    #[error(
+        "The provider \"{provider}\" has no key in the keychain. Add one in Settings, or set key = \"env:NAME\"."
+    )]
     MissingFromKeychain { provider: String },
-    #[error("The environment variable {name} is not set, and the provider \"{provider}\" takes its key from it.")]
+    #[error(
+        "The environment variable {name} is not set, and the provider \"{provider}\" takes its key from it."
+    )]
     MissingFromEnvironment { provider: String, name: String },
-    #[error("The key of the provider \"{provider}\" in the environment variable {name} cannot be used: {why}")]
+    #[error(
+        "The key of the provider \"{provider}\" in the environment variable {name} cannot be used: {why}"
+    )]
     Unusable { provider: String, name: String, why: &'static str },
     #[error("The key of the provider \"{provider}\" could not be read. {source}")]
     Store { provider: String, source: SecretError },
@@ -226,9 +236,7 @@ impl Secrets {
     pub async fn keychain_status(&self) -> KeychainStatus {
         match self.ask(SecretStore::status).await {
             Ok(()) => KeychainStatus { state: KeychainState::Available, message: None },
-            Err(error) => {
-                KeychainStatus { state: error.keychain_state(), message: Some(error.to_string()) }
-            }
+            Err(error) => KeychainStatus { state: error.keychain_state(), message: Some(error.to_string()) },
         }
     }
 

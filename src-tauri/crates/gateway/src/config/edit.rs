@@ -13,11 +13,17 @@ use super::{Config, ConfigError, EXAMPLE, parse};
 pub enum ConfigEdit {
     /// Adds the provider, or replaces the one of this id. Keys not named here stay as they are.
     PutProvider(ProviderEntry),
-    RemoveProvider { id: String },
-    SetListen { address: String },
+    RemoveProvider {
+        id: String,
+    },
+    SetListen {
+        address: String,
+    },
     /// Adds the route, or replaces the one of this name.
     PutRoute(RouteEntry),
-    RemoveRoute { name: String },
+    RemoveRoute {
+        name: String,
+    },
 }
 
 /// A provider as the file will say it; `None` leaves the key out (and takes an old one away).
@@ -256,7 +262,10 @@ mod tests {
         assert_eq!(ids, ["a", "b", "c"]);
 
         let text = edited(&text, &ConfigEdit::RemoveProvider { id: "b".into() });
-        assert!(text.contains("# The good one.") && text.contains("id = \"c\"") && !text.contains("groq"), "{text}");
+        assert!(
+            text.contains("# The good one.") && text.contains("id = \"c\"") && !text.contains("groq"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -303,6 +312,10 @@ mod tests {
         assert_eq!(read_or_create(&path).unwrap(), EXAMPLE);
         write(&path, "# new\n").unwrap();
         assert_eq!(read_or_create(&path).unwrap(), "# new\n");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no file is left beside it");
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "no file is left beside it"
+        );
     }
 }

@@ -133,7 +133,10 @@ impl Reader<'_> {
                 self.report(
                     &span,
                     "provider.id",
-                    format!("The provider id \"{}\" is used twice; the first is on line {first}.", provider.id),
+                    format!(
+                        "The provider id \"{}\" is used twice; the first is on line {first}.",
+                        provider.id
+                    ),
                 );
             }
             providers.push(provider);
@@ -182,7 +185,10 @@ impl Reader<'_> {
             self.report(
                 &at,
                 "provider.protocol",
-                format!("The protocol \"{spoken}\" is known but not spoken yet by this version. {}", spoken_list()),
+                format!(
+                    "The protocol \"{spoken}\" is known but not spoken yet by this version. {}",
+                    spoken_list()
+                ),
             );
         }
         let key = key.unwrap_or(if spec.needs_key() { KeySource::Keychain } else { KeySource::None });
@@ -291,8 +297,7 @@ impl Reader<'_> {
         };
         StrategyId::from_name(&name).unwrap_or_else(|| {
             let known: Vec<&str> = STRATEGIES.iter().map(|id| id.as_str()).collect();
-            let message =
-                format!("There is no strategy \"{name}\"; this version has: {}.", known.join(", "));
+            let message = format!("There is no strategy \"{name}\"; this version has: {}.", known.join(", "));
             let nearest = nearest(&name, known);
             self.report_nearest(&span, "route.strategy", message, nearest);
             StrategyId::default()
@@ -365,9 +370,10 @@ impl Reader<'_> {
         let Some(table) = self.table(root, "limits") else { return limits };
         self.refuse_unknown(table, "limits", LIMIT_KEYS);
         let Some(value) = table.get("max_body_bytes") else { return limits };
-        let number = value.get_ref().as_integer().and_then(|integer| {
-            i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-        });
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|integer| i64::from_str_radix(integer.as_str(), integer.radix()).ok());
         match number.filter(|bytes| (MIN_BODY_BYTES..=MAX_BODY_BYTES).contains(bytes)) {
             Some(bytes) => limits.max_body_bytes = bytes as usize,
             None => self.report(
@@ -401,7 +407,8 @@ impl Reader<'_> {
                 continue;
             }
             let full = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
-            let place = if place.is_empty() { "at the top of the file".to_owned() } else { format!("in {place}") };
+            let place =
+                if place.is_empty() { "at the top of the file".to_owned() } else { format!("in {place}") };
             let message = format!("Unknown key `{name}` {place}.");
             self.report_nearest(&key.span(), &full, message, nearest(name, known.iter().copied()));
         }
@@ -411,7 +418,11 @@ impl Reader<'_> {
         let value = root.get(name)?;
         let table = value.get_ref().as_table();
         if table.is_none() {
-            self.report(&value.span(), name, format!("`{name}` is a table: write [{name}] on a line of its own."));
+            self.report(
+                &value.span(),
+                name,
+                format!("`{name}` is a table: write [{name}] on a line of its own."),
+            );
         }
         table
     }
@@ -419,7 +430,10 @@ impl Reader<'_> {
     fn tables<'v, 'i>(&mut self, root: &'v Table<'i>, name: &str) -> Vec<(&'v Table<'i>, Range<usize>)> {
         let Some(value) = root.get(name) else { return Vec::new() };
         let items = value.get_ref().as_array().map(|array| {
-            array.iter().map(|item| Some((item.get_ref().as_table()?, item.span()))).collect::<Option<Vec<_>>>()
+            array
+                .iter()
+                .map(|item| Some((item.get_ref().as_table()?, item.span())))
+                .collect::<Option<Vec<_>>>()
         });
         items.flatten().unwrap_or_else(|| {
             let message = format!("`{name}` is a list of tables: write [[{name}]] with two brackets.");

@@ -27,7 +27,8 @@ impl Watch {
             // An error may stand for lost events: look at the file to be sure.
             let concerns_us = event.map_or(true, |event| {
                 !event.kind.is_access()
-                    && (event.need_rescan() || event.paths.iter().any(|path| path.file_name() == name.as_deref()))
+                    && (event.need_rescan()
+                        || event.paths.iter().any(|path| path.file_name() == name.as_deref()))
             });
             if concerns_us {
                 // Full means that a change is already announced.

@@ -160,7 +160,10 @@ pub(crate) fn headers_of(response: &Response) -> Headers {
 }
 
 /// The body, as far as `limit` bytes; `Err(None)` where it is longer.
-pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Option<reqwest::Error>> {
+pub(crate) async fn read_body(
+    mut response: Response,
+    limit: usize,
+) -> Result<Vec<u8>, Option<reqwest::Error>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(Some)? {
         if body.len() + chunk.len() > limit {

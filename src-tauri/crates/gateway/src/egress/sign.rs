@@ -35,8 +35,11 @@ pub(crate) fn sign_headers(
 }
 
 fn unusable() -> Error {
-    let mut error =
-        Error::new(ErrorKind::Authentication, Origin::Gateway, "The provider's key cannot be sent as a header.");
+    let mut error = Error::new(
+        ErrorKind::Authentication,
+        Origin::Gateway,
+        "The provider's key cannot be sent as a header.",
+    );
     error.retry = Retry::NextTarget;
     error
 }

@@ -85,7 +85,8 @@ fn unknown(core: &Core, snapshot: &Snapshot, name: &str) -> Error {
     let mut near: Vec<(f64, String)> = models::all(core, snapshot)
         .into_iter()
         .map(|model| {
-            let likeness = strsim::jaro_winkler(name, &model.id).max(strsim::jaro_winkler(name, &model.model));
+            let likeness =
+                strsim::jaro_winkler(name, &model.id).max(strsim::jaro_winkler(name, &model.model));
             (likeness, model.id)
         })
         .filter(|(likeness, _)| *likeness > LIKENESS)

@@ -106,16 +106,21 @@ impl Attempt<'_> {
     async fn whole(&self, seen: &mut Seen) -> Result<ChatResponse, Error> {
         let response = self.send(seen).await?;
         let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
-        let body = client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {
-            Some(error) => broken(&self.provider.id, &error),
-            None => Error::new(
-                ErrorKind::InvalidResponse,
-                Origin::Provider,
-                format!("The answer is longer than {} MiB.", client::MAX_BODY_BYTES >> 20),
-            ),
-        })?;
+        let body =
+            client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {
+                Some(error) => broken(&self.provider.id, &error),
+                None => Error::new(
+                    ErrorKind::InvalidResponse,
+                    Origin::Provider,
+                    format!("The answer is longer than {} MiB.", client::MAX_BODY_BYTES >> 20),
+                ),
+            })?;
         if body.trim_ascii().is_empty() {
-            return Err(Error::new(ErrorKind::Truncated, Origin::Provider, "The provider's answer was empty."));
+            return Err(Error::new(
+                ErrorKind::Truncated,
+                Origin::Provider,
+                "The provider's answer was empty.",
+            ));
         }
         if let Some(error) = errors::in_band(self.provider.protocol, status, &headers, &body) {
             return Err(error);

@@ -170,8 +170,11 @@ impl<'a> Book<'a> {
     }
 
     pub(super) fn attempt_started(&mut self, target: &Target, why: Why) -> Ticket {
-        let ticket =
-            Ticket { id: self.core.clock.new_id(), target: target.clone(), started_at: self.core.clock.now() };
+        let ticket = Ticket {
+            id: self.core.clock.new_id(),
+            target: target.clone(),
+            started_at: self.core.clock.now(),
+        };
         self.core.ledger.write(Record::AttemptStarted(AttemptStarted {
             id: ticket.id.clone(),
             request_id: self.id.clone(),

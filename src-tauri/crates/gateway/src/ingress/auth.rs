@@ -78,7 +78,9 @@ impl Keyring {
         }
         match find(&clients, &hash) {
             Some(client) => Ok(self.used(client, ledger, clock)),
-            None => Err(refused("The client key is wrong or was revoked. Settings shows which keys there are.")),
+            None => {
+                Err(refused("The client key is wrong or was revoked. Settings shows which keys there are."))
+            }
         }
     }
 

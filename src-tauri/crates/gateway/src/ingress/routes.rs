@@ -175,7 +175,8 @@ async fn unknown_path(method: Method, uri: axum::http::Uri) -> Response {
 }
 
 async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
-    let error = Error::caller(format!("{} does not take {method}.", uri.path())).with_code("method_not_allowed");
+    let error =
+        Error::caller(format!("{} does not take {method}.", uri.path())).with_code("method_not_allowed");
     let mut response = refuse(&error);
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response

@@ -129,7 +129,10 @@ mod platform {
     use super::SecretError;
 
     pub(super) fn status() -> Result<(), SecretError> {
-        keyring::Entry::store_status().as_ref().map(|()| ()).map_err(|error| SecretError::Absent(error.to_string()))
+        keyring::Entry::store_status()
+            .as_ref()
+            .map(|()| ())
+            .map_err(|error| SecretError::Absent(error.to_string()))
     }
 
     pub(super) fn get(service: &str, user: &str) -> Result<String, Failure> {

@@ -42,7 +42,12 @@ fn the_example_is_the_defaults_and_every_key_in_it_is_known() {
     let uncommented: Vec<String> = EXAMPLE
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(code) if code.starts_with("[[") || code.contains(" = ") || code.starts_with("  {") || code == "]" => {
+            Some(code)
+                if code.starts_with("[[")
+                    || code.contains(" = ")
+                    || code.starts_with("  {")
+                    || code == "]" =>
+            {
                 code.to_owned()
             }
             _ => line.to_owned(),
@@ -77,10 +82,22 @@ fn a_mistake_names_its_line_its_key_and_what_was_perhaps_meant() {
         ("idle =", "idel =", 23, "timeouts.idel", Some("idle")),
         ("strategy =", "stategy =", 19, "route.stategy", Some("strategy")),
         ("kind = \"openai\"\n", "kind = \"opnai\"\n", 7, "provider.kind", Some("openai")),
-        ("\"anthropic-messages\"", "\"anthropic-message\"", 14, "provider.protocol", Some("anthropic-messages")),
+        (
+            "\"anthropic-messages\"",
+            "\"anthropic-message\"",
+            14,
+            "provider.protocol",
+            Some("anthropic-messages"),
+        ),
         ("\"anthropic-messages\"", "\"bedrock-converse\"", 14, "provider.protocol", None),
         ("\"priority\"", "\"prority\"", 19, "route.strategy", Some("priority")),
-        ("provider = \"rehearsal\"", "provider = \"rehersal\"", 20, "route.targets.provider", Some("rehearsal")),
+        (
+            "provider = \"rehearsal\"",
+            "provider = \"rehersal\"",
+            20,
+            "route.targets.provider",
+            Some("rehearsal"),
+        ),
         ("\"127.0.0.1:9000\"", "\"0.0.0.0:9000\"", 3, "port.listen", None),
         ("\"127.0.0.1:9000\"", "\"9000\"", 3, "port.listen", None),
         ("\"127.0.0.1:9000\"", "9000", 3, "port.listen", None),
@@ -115,7 +132,8 @@ fn a_key_in_the_file_is_refused_without_being_repeated() {
 
 #[test]
 fn all_problems_are_told_at_once_and_in_order() {
-    let text = GOOD.replace("\"7s\"", "\"x\"").replace("listen", "lissen").replace("\"priority\"", "\"best\"");
+    let text =
+        GOOD.replace("\"7s\"", "\"x\"").replace("listen", "lissen").replace("\"priority\"", "\"best\"");
     let lines: Vec<usize> = problems(&text).iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [3, 19, 23]);
 }
@@ -128,10 +146,9 @@ fn text_that_is_no_toml_names_its_line() {
 
 #[test]
 fn a_key_left_out_is_the_keychain_only_where_the_vendor_asks_for_one() {
-    let config = parse(
-        "[[provider]]\nid = \"a\"\nkind = \"openai\"\n[[provider]]\nid = \"b\"\nkind = \"ollama\"\n",
-    )
-    .unwrap();
+    let config =
+        parse("[[provider]]\nid = \"a\"\nkind = \"openai\"\n[[provider]]\nid = \"b\"\nkind = \"ollama\"\n")
+            .unwrap();
     assert_eq!(config.providers[0].key, KeySource::Keychain);
     assert_eq!(config.providers[1].key, KeySource::None);
 }

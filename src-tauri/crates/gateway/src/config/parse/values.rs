@@ -42,7 +42,10 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     // Not quoted in messages: people do put keys into URLs.
     let url = Url::parse(text)
         .map_err(|error| format!("The base_url is no URL ({error}); write \"https://host/path\"."))?;
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some()
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
     {
         return Err("The base_url may have no user name, password, query or fragment; \
                     a key belongs into the keychain or the environment."
@@ -56,7 +59,9 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
                         read on the way. Use https."
                 .to_owned());
         }
-        scheme => return Err(format!("The base_url begins with {scheme}://; only https:// and http:// work.")),
+        scheme => {
+            return Err(format!("The base_url begins with {scheme}://; only https:// and http:// work."));
+        }
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -88,13 +93,23 @@ mod tests {
 
     #[test]
     fn plain_http_stays_in_the_house() {
-        for good in
-            ["https://api.openai.com/v1/", "http://127.0.0.1:8080", "http://localhost:1/v1", "http://[::1]:80", "http://192.168.1.4", "http://gpu-box:8000/v1"]
-        {
+        for good in [
+            "https://api.openai.com/v1/",
+            "http://127.0.0.1:8080",
+            "http://localhost:1/v1",
+            "http://[::1]:80",
+            "http://192.168.1.4",
+            "http://gpu-box:8000/v1",
+        ] {
             assert!(base_url(good).is_ok(), "{good}");
         }
-        for bad in ["http://api.openai.com/v1", "ftp://127.0.0.1", "api.openai.com", "https://sk-1@host/v1", "https://host/v1?key=sk-1"]
-        {
+        for bad in [
+            "http://api.openai.com/v1",
+            "ftp://127.0.0.1",
+            "api.openai.com",
+            "https://sk-1@host/v1",
+            "https://host/v1?key=sk-1",
+        ] {
             let error = base_url(bad).unwrap_err();
             assert!(!error.contains("sk-1"), "{error}");
         }
