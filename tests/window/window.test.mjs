@@ -125,6 +125,18 @@ test("after a restart the chats, what they cost and the key are still there", as
   assert.equal(provider.keys.at(-1), `Bearer ${SECRET}`);
 });
 
+test("the page reaches its core and nothing else", async () => {
+  const attempt = (script) => page.sendAsync(`(async () => { ${script} })().then((value) => done("went through: " + value), (error) => done("refused: " + error));`);
+  assert.match(await attempt(`await fetch("http://127.0.0.1:${home.port}/healthz");`), /^refused/);
+  assert.match(await attempt("new Function('return 1')();"), /^refused/);
+  assert.match(await attempt("await window.__TAURI_INTERNALS__.invoke('plugin:window|close', { label: 'main' });"), /^refused/);
+  assert.match(await attempt("await window.__TAURI_INTERNALS__.invoke('plugin:event|emit', { event: 'x', payload: null });"), /^refused/);
+  assert.match(await attempt("await window.__TAURI_INTERNALS__.invoke('open_link', { url: 'file:///etc/passwd' });"), /^refused/);
+  assert.equal(await page.run("return typeof window.__TAURI__;"), "undefined");
+  const styled = "const s = document.createElement('style'); s.textContent = ':root { --probe: 7 }'; document.head.append(s); return getComputedStyle(document.documentElement).getPropertyValue('--probe').trim();";
+  assert.equal(await page.run(styled), "7", "the page's own styles must hold");
+});
+
 test("a second copy shows the first and ends", async () => {
   const second = await startAgain(home.args);
   assert.equal(second.code, 0, second.stderr);
@@ -138,13 +150,20 @@ test("without a session bus a second copy says whose the folder is and ends", as
 });
 
 test("every screen is seen in light and dark, wide and narrow", async () => {
+  let chat = "";
   for (const [width, height] of [[1280, 800], [800, 600]]) {
     await page.resize(width, height);
     for (const theme of ["light", "dark"]) {
       await page.run("document.documentElement.dataset.theme = arguments[0];", theme);
       for (const screen of ["chat", "health", "spend", "settings"]) {
         await page.click(`nav-${screen}`);
-        if (screen === "chat" && width > 960) await openChat("What happens");
+        if (screen === "chat") {
+          // In a narrow window the list is behind a button: the address does what a click in it would.
+          if (width > 960) await openChat("What happens");
+          else await page.run("location.hash = arguments[0];", chat);
+          chat = await page.run("return location.hash;");
+          await until("the chat is shown", async () => (await page.texts("message-user")).length === 2);
+        }
         await until("nothing is wider than the window", () => page.run("return document.documentElement.scrollWidth <= innerWidth;"), 5);
         await screenshot(page, `${screen}-${theme}-${width}x${height}`);
       }
