@@ -6,4 +6,5 @@ pub mod daemon;
 pub mod laws;
 pub mod quirks;
 pub mod reading;
+pub mod replay;
 pub mod upstream;

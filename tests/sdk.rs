@@ -1,0 +1,488 @@
+//! The port through the official OpenAI SDKs for Python and Node, with recorded answers of all
+//! three protocols replayed byte for byte behind it.
+//!
+//! This test writes a plan (which model to ask for, what a plain reading of the record says), starts
+//! the upstream and the daemon, runs both SDKs' tests over it, and then looks at the requests that
+//! reached the upstream. It needs what `cargo xtask test` prepares: `SIGNALBOX_SDK=1`,
+//! `SIGNALBOX_PYTHON` with the pinned SDK, and `tests/sdk/node/node_modules`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use signalbox_tests::corpus::{self, Record};
+use signalbox_tests::daemon::Daemon;
+use signalbox_tests::reading::gemini_generate::leaves;
+use signalbox_tests::reading::{anthropic_messages, gemini_generate, openai_chat};
+use signalbox_tests::replay::{Arrived, Replay, Take, model};
+use wire::ProtocolId;
+
+const PROTOCOLS: [&str; 3] = ["openai-chat", "anthropic-messages", "gemini-generate"];
+
+/// Records that no SDK can be asked about, by a piece of their id, and why.
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("anthropic-programmatic-tool-calling.1.chunks", "fifteen answers strung together in one fixture"),
+    ("spliced-message-start.chunks", "two answers spliced; the first is cut, which other cases cover"),
+];
+
+/// The pixel that the SDKs' vision tests send, by its beginning.
+const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_sdks_see_what_the_records_say() -> Result<()> {
+    if std::env::var("SIGNALBOX_SDK").as_deref() != Ok("1") {
+        eprintln!("skipped: SIGNALBOX_SDK is not 1; `cargo xtask test --only sdk` sets it up");
+        return Ok(());
+    }
+    let mut plan = Plan::default();
+    for protocol in PROTOCOLS {
+        let Some(records) = corpus::records(protocol) else { return Ok(()) };
+        plan.take(protocol, &records);
+    }
+    let replay = Replay::start(plan.takes.clone()).await?;
+    let daemon = Daemon::start_with(&plan.settings(&replay), &[("SIGNALBOX_REPLAY_KEY", "sk-replayed")])?;
+    let document = json!({
+        "base_url": daemon.url("/v1")?,
+        "api_key": daemon.client_key("sdk")?,
+        "route": "replayed",
+        "cases": plan.cases,
+    });
+    let file = daemon.folder().join("cases.json");
+    std::fs::write(&file, document.to_string())?;
+    println!("{}", plan.summary());
+
+    python(&file).await?;
+    judge_arrived(&plan, &replay.arrived())?;
+    node(&file).await?;
+    judge_arrived(&plan, &replay.arrived())
+}
+
+async fn python(cases: &Path) -> Result<()> {
+    let python = std::env::var("SIGNALBOX_PYTHON").context("SIGNALBOX_PYTHON names the prepared Python")?;
+    let mut command = tokio::process::Command::new(python);
+    command.args(["-m", "pytest", "-q", "--maxfail=40", "-p", "no:cacheprovider", "test_openai.py"]);
+    run(command, "python", cases).await
+}
+
+async fn node(cases: &Path) -> Result<()> {
+    let mut command = tokio::process::Command::new("node");
+    command.args(["--test", "--test-reporter=dot", "openai.test.mjs"]);
+    run(command, "node", cases).await
+}
+
+async fn run(mut command: tokio::process::Command, sdk: &str, cases: &Path) -> Result<()> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sdk/");
+    let status =
+        command.current_dir(format!("{folder}{sdk}")).env("SIGNALBOX_SDK_CASES", cases).status().await?;
+    ensure!(status.success(), "the {sdk} SDK's tests failed");
+    Ok(())
+}
+
+/// What the SDKs are to ask, and what is answered.
+#[derive(Default)]
+struct Plan {
+    takes: Vec<Take>,
+    cases: Vec<Value>,
+    /// (kind, protocol) → the settings' id of that provider.
+    providers: BTreeMap<(String, String), String>,
+}
+
+impl Plan {
+    fn take(&mut self, protocol: &str, records: &[Record]) {
+        let usable = |record: &&Record| !LEFT_OUT.iter().any(|(piece, _)| record.id.contains(piece));
+        for record in records.iter().filter(usable) {
+            let kind = if record.response.status >= 400 {
+                self.error(protocol, record);
+                continue;
+            } else if record.stream {
+                "stream"
+            } else {
+                "whole"
+            };
+            match expected(protocol, record) {
+                Some(expected) => {
+                    let model = self.model(protocol, record, Take::of(record));
+                    self.case(kind, protocol, record, &model, &json!({ "expected": expected }));
+                }
+                None => self.in_band_error(protocol, record),
+            }
+        }
+        self.broken(protocol, records);
+        self.vision_and_tools(protocol, records);
+    }
+
+    fn case(&mut self, kind: &str, protocol: &str, record: &Record, model: &str, more: &Value) {
+        let mut case = json!({
+            "id": format!("{protocol} {} {}", record.provider, record.id),
+            "kind": kind,
+            "protocol": protocol,
+            "model": model,
+            "stream": record.stream,
+            "expected": null,
+        });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            case[name] = value.clone();
+        }
+        self.cases.push(case);
+    }
+
+    /// The model by which `take` is asked for, at a provider of the record's kind.
+    fn model(&mut self, protocol: &str, record: &Record, take: Take) -> String {
+        self.takes.push(take);
+        let id = format!("{}-{protocol}", record.provider);
+        let provider = self.providers.entry((record.provider.clone(), protocol.to_owned())).or_insert(id);
+        format!("{provider}/{}", model(self.takes.len() - 1))
+    }
+
+    fn error(&mut self, protocol: &str, record: &Record) {
+        let body = record.response.body_text.as_deref().unwrap_or("");
+        let said =
+            serde_json::from_str::<Value>(body).ok().and_then(|body| openai_chat::error_message(&body));
+        let message: String = said.unwrap_or_else(|| body.trim().to_owned()).chars().take(200).collect();
+        let (status, class) = class_of(record.response.status, &message);
+        let model = self.model(protocol, record, Take::of(record));
+        let error = json!({"status": status, "class": class, "message": message});
+        self.case("error", protocol, record, &model, &json!({ "error": error }));
+    }
+
+    /// An error inside an answer with status 200.
+    fn in_band_error(&mut self, protocol: &str, record: &Record) {
+        let Some(text) = text_before_error(protocol, record) else { return };
+        let model = self.model(protocol, record, Take::of(record));
+        self.case("broken", protocol, record, &model, &json!({ "text": text }));
+    }
+
+    /// Streams that end in good HTTP in the middle of their text.
+    fn broken(&mut self, protocol: &str, records: &[Record]) {
+        let long = |record: &&Record| {
+            record.stream
+                && record.response.status < 400
+                && record.has_tag("sse")
+                && !record.has_tag("tools")
+                && !record.has_tag("multi-choice")
+                && record.body().len() > 3_000
+        };
+        let mut seen = BTreeSet::new();
+        for record in records.iter().filter(long) {
+            let cut = record.body().len() / 2;
+            let mut short = record.clone();
+            short.response.body_text =
+                record.response.body_text.as_ref().and_then(|text| Some(text.get(..cut)?.to_owned()));
+            let Some(expected) = short.response.body_text.is_some().then(|| read(protocol, &short)).flatten()
+            else {
+                continue;
+            };
+            let text = expected.choices.first().map(|choice| choice.text.clone()).unwrap_or_default();
+            let is_open = expected.choices.iter().all(|choice| choice.finish.is_none());
+            if !text.is_empty() && is_open && seen.insert(record.provider.clone()) {
+                let model = self.model(protocol, record, Take::cut(record, cut));
+                self.case("broken", protocol, record, &model, &json!({ "text": text }));
+            }
+        }
+    }
+
+    /// One conversation with an image and one with a tool, per protocol.
+    fn vision_and_tools(&mut self, protocol: &str, records: &[Record]) {
+        let plain: Vec<(&Record, Answer)> = records
+            .iter()
+            .filter(|record| !record.stream && record.response.status < 400)
+            .filter_map(|record| Some((record, read(protocol, record)?)))
+            .filter(|(_, answer)| answer.choices.len() == 1)
+            .collect();
+        let spoken = plain.iter().find(|(_, answer)| {
+            !answer.choices[0].text.is_empty()
+                && answer.choices[0].calls.is_empty()
+                && answer.finish(0) == Some("stop")
+        });
+        let calling = plain
+            .iter()
+            .find(|(_, answer)| answer.choices[0].calls.len() == 1 && answer.finish(0) == Some("tool_calls"));
+        let (Some((spoken, text)), Some((calling, _))) = (spoken, calling) else { return };
+        let asked = self.model(protocol, spoken, Take::of(spoken));
+        self.case("vision", protocol, spoken, &asked, &json!({ "expected": text.to_json() }));
+        let first = self.model(protocol, calling, Take::of(calling));
+        let second = self.model(protocol, spoken, Take::of(spoken));
+        let more = json!({"second_model": second, "second_text": text.choices[0].text});
+        self.case("tool_loop", protocol, calling, &first, &more);
+    }
+
+    fn settings(&self, replay: &Replay) -> String {
+        let mut text = String::new();
+        for ((provider, protocol), id) in &self.providers {
+            let kind = kind(provider, protocol);
+            text.push_str(&format!(
+                "[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nprotocol = \"{protocol}\"\nbase_url = \"{}\"\nkey = \"env:SIGNALBOX_REPLAY_KEY\"\n\n",
+                replay.url()
+            ));
+        }
+        let first =
+            self.cases.iter().find(|case| case["kind"] == "whole").and_then(|case| case["model"].as_str());
+        let (provider, model) = first.and_then(|model| model.split_once('/')).unwrap_or_default();
+        text.push_str(&format!(
+            "[[route]]\nname = \"replayed\"\nstrategy = \"priority\"\ntargets = [{{ provider = \"{provider}\", model = \"{model}\" }}]\n"
+        ));
+        text
+    }
+
+    fn summary(&self) -> String {
+        let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        for case in &self.cases {
+            let key = (case["protocol"].as_str().unwrap_or(""), case["kind"].as_str().unwrap_or(""));
+            *counts.entry(key).or_default() += 1;
+        }
+        format!("cases: {counts:?}")
+    }
+}
+
+/// The catalogue's kind, with its deviations, where it has one that speaks the protocol; else the
+/// protocol's own vendor or the general kind.
+fn kind(provider: &str, protocol: &str) -> String {
+    let speaks = |name: &str| {
+        let id = ProtocolId::from_name(protocol);
+        catalog::kind(name).is_some_and(|spec| {
+            Some(spec.protocol) == id || spec.also.iter().any(|other| Some(other.protocol) == id)
+        })
+    };
+    if speaks(provider) {
+        return provider.to_owned();
+    }
+    match protocol {
+        "openai-chat" => "openai-compatible",
+        "anthropic-messages" => "anthropic-compatible",
+        _ => "google",
+    }
+    .to_owned()
+}
+
+/// The status and the exception's class in both SDKs.
+fn class_of(status: u16, message: &str) -> (u16, &'static str) {
+    match status {
+        // Google answers 400 to a bad key.
+        400 if message.contains("API key not valid") => (401, "AuthenticationError"),
+        400 => (400, "BadRequestError"),
+        401 => (401, "AuthenticationError"),
+        403 => (403, "PermissionDeniedError"),
+        404 => (404, "NotFoundError"),
+        422 => (422, "UnprocessableEntityError"),
+        429 => (429, "RateLimitError"),
+        // The provider's failure is not the gateway's own: 502.
+        _ => (502, "InternalServerError"),
+    }
+}
+
+// === what the records say, in the words of an OpenAI client ===
+
+#[derive(Debug, Clone, Default)]
+struct Answer {
+    choices: Vec<Said>,
+    usage: Option<[u64; 4]>,
+    has_error: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Said {
+    text: String,
+    refusal: String,
+    reasoning: String,
+    /// Name and arguments.
+    calls: Vec<(String, Value)>,
+    finish: Option<&'static str>,
+}
+
+impl Answer {
+    fn finish(&self, choice: usize) -> Option<&'static str> {
+        self.choices.get(choice)?.finish
+    }
+
+    fn to_json(&self) -> Value {
+        let call = |(name, arguments): &(String, Value)| json!({"name": name, "arguments": arguments});
+        let choice = |said: &Said| {
+            json!({
+                "text": said.text,
+                "refusal": said.refusal,
+                "reasoning": said.reasoning,
+                "calls": said.calls.iter().map(call).collect::<Vec<_>>(),
+                "finish_reason": said.finish,
+            })
+        };
+        let usage = self.usage.map(|[input, output, cached, reasoning]| {
+            json!({"input": input, "output": output, "cached": cached, "reasoning": reasoning})
+        });
+        json!({"choices": self.choices.iter().map(choice).collect::<Vec<_>>(), "usage": usage})
+    }
+}
+
+/// `None` where the record is no whole answer: an error inside it, or nothing.
+fn expected(protocol: &str, record: &Record) -> Option<Value> {
+    let answer = read(protocol, record)?;
+    let is_whole = answer.choices.iter().all(|choice| choice.finish.is_some());
+    (!answer.has_error && !answer.choices.is_empty() && is_whole).then(|| answer.to_json())
+}
+
+fn text_before_error(protocol: &str, record: &Record) -> Option<String> {
+    let answer = read(protocol, record)?;
+    answer.has_error.then(|| answer.choices.first().map(|choice| choice.text.clone()).unwrap_or_default())
+}
+
+fn read(protocol: &str, record: &Record) -> Option<Answer> {
+    let body = record.response.body_text.as_deref()?;
+    Some(match protocol {
+        "openai-chat" => read_openai(record, body),
+        "anthropic-messages" => read_anthropic(record, body),
+        _ => read_gemini(body),
+    })
+}
+
+fn read_openai(record: &Record, body: &str) -> Answer {
+    let reading = openai_chat::read(&record.provider, record.stream, body);
+    let choices = reading.choices.into_values().map(|choice| {
+        let has_calls = !choice.calls.is_empty();
+        let is_snowflake = record.provider == "snowflake";
+        let finish = match choice.finish.as_deref() {
+            Some("length") => Some("length"),
+            Some("content_filter") => Some("content_filter"),
+            Some(_) if has_calls => Some("tool_calls"),
+            Some(_) => Some("stop"),
+            None if has_calls => Some("tool_calls"),
+            // A whole document lacks nothing, whatever it does not say.
+            None if is_snowflake || !record.stream => Some("stop"),
+            None => None,
+        };
+        Said {
+            text: choice.text,
+            refusal: choice.refusal,
+            reasoning: choice.reasoning,
+            calls: choice.calls.into_iter().map(|call| (call.name, arguments(&call.arguments))).collect(),
+            finish,
+        }
+    });
+    Answer {
+        choices: choices.collect(),
+        usage: reading.usage.map(|usage| [usage.input, usage.output, usage.cache_read, usage.reasoning]),
+        has_error: reading.error.is_some(),
+    }
+}
+
+fn read_anthropic(record: &Record, body: &str) -> Answer {
+    let reading = anthropic_messages::read(record.stream, body);
+    let calls = reading.blocks.iter().filter(|block| block["type"] == "tool_use").map(|block| {
+        let input = match &block["input"] {
+            Value::String(text) => arguments(text),
+            object => json!(leaves(object)),
+        };
+        (block["name"].as_str().unwrap_or("").to_owned(), input)
+    });
+    let said = Said {
+        text: reading.text("text"),
+        reasoning: reading.text("thinking"),
+        calls: calls.collect(),
+        finish: reading.stop_reason.as_deref().map(|reason| match reason {
+            "max_tokens" | "model_context_window_exceeded" => "length",
+            "tool_use" => "tool_calls",
+            "refusal" => "content_filter",
+            _ => "stop",
+        }),
+        ..Said::default()
+    };
+    Answer {
+        usage: reading.usage().map(counts),
+        has_error: reading.error.is_some(),
+        choices: if reading.id.is_some() { vec![said] } else { Vec::new() },
+    }
+}
+
+fn read_gemini(body: &str) -> Answer {
+    let reading = gemini_generate::read(body);
+    let usage = reading.usage().map(counts);
+    let choices = reading.candidates.into_values().map(|candidate| {
+        let finish = match candidate.finish.as_deref() {
+            Some("MAX_TOKENS" | "2") => Some("length"),
+            Some("SAFETY" | "MODEL_ARMOR" | "RECITATION") => Some("content_filter"),
+            Some("STOP" | "1") if !candidate.calls.is_empty() => Some("tool_calls"),
+            Some("STOP" | "1") => Some("stop"),
+            // Ends that are no answer, and none at all.
+            _ => None,
+        };
+        Said {
+            text: candidate.text,
+            reasoning: candidate.thought,
+            calls: candidate.calls.into_iter().map(|call| (call.name, json!(call.leaves))).collect(),
+            finish,
+            ..Said::default()
+        }
+    });
+    Answer { choices: choices.collect(), usage, has_error: false }
+}
+
+fn counts(usage: canonical::Usage) -> [u64; 4] {
+    [
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.reasoning_tokens.min(usage.output_tokens),
+    ]
+}
+
+/// Arguments by the path of each value, so that key order and spacing do not count; text that is
+/// no JSON stays text.
+fn arguments(text: &str) -> Value {
+    serde_json::from_str::<Value>(text).map_or_else(|_| text.into(), |value| json!(leaves(&value)))
+}
+
+// === what reached the providers ===
+
+fn judge_arrived(plan: &Plan, arrived: &[Arrived]) -> Result<()> {
+    for arrived in arrived {
+        let has_key = arrived.headers.iter().any(|(_, value)| value.contains("sk-replayed"));
+        ensure!(has_key, "a request to {} carried no key", arrived.path);
+        ensure!(arrived.headers.iter().all(|(_, value)| !value.contains("sb-")), "a client's key went out");
+    }
+    let last = |model: &Value| -> Result<&Arrived> {
+        let number = model.as_str().and_then(|model| model.rsplit_once("record-")?.1.parse().ok());
+        arrived.iter().rfind(|arrived| Some(arrived.take) == number).context("the request did not arrive")
+    };
+    for case in &plan.cases {
+        let protocol = case["protocol"].as_str().unwrap_or("");
+        match case["kind"].as_str() {
+            Some("vision") => {
+                ensure!(has_pixel(protocol, &last(&case["model"])?.body), "{}: no image", case["id"])
+            }
+            Some("tool_loop") => {
+                let body = &last(&case["second_model"])?.body;
+                ensure!(has_result(protocol, body), "{}: no tool result in {body}", case["id"]);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The image in the protocol's own form.
+fn has_pixel(protocol: &str, body: &Value) -> bool {
+    let (place, prefix) = match protocol {
+        "openai-chat" => ("/messages/0/content/1/image_url/url", "data:image/png;base64,"),
+        "anthropic-messages" => ("/messages/0/content/1/source/data", ""),
+        _ => ("/contents/0/parts/1/inlineData/data", ""),
+    };
+    let data = body.pointer(place).and_then(Value::as_str).and_then(|data| data.strip_prefix(prefix));
+    data.is_some_and(|data| data.starts_with(PIXEL))
+}
+
+/// The call and its result, in the protocol's own form, joined by the call's id or name.
+fn has_result(protocol: &str, body: &Value) -> bool {
+    let (call, result, id) = match protocol {
+        "openai-chat" => ("/messages/1/tool_calls/0/id", "/messages/2/tool_call_id", "id"),
+        "anthropic-messages" => ("/messages/1/content", "/messages/2/content/0/tool_use_id", "id"),
+        _ => ("/contents/1/parts", "/contents/2/parts/0/functionResponse/name", "name"),
+    };
+    let Some(result) = body.pointer(result).and_then(Value::as_str) else { return false };
+    match body.pointer(call) {
+        Some(Value::String(call)) => call == result,
+        Some(Value::Array(parts)) => parts.iter().any(|part| {
+            let call = part.get("functionCall").unwrap_or(part);
+            call[id] == result
+        }),
+        _ => false,
+    }
+}
