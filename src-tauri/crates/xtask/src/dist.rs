@@ -7,8 +7,7 @@ pub(crate) fn run() -> Result<()> {
     setup::system(setup::BUILD)?;
     setup::ui()?;
     let target = sh::target_dir();
-    // The daemon first: the bundler copies it, and does not build it.
-    sh::run(&mut sh::cargo(["build", "--release", "--bin", "signalboxd"]))?;
+    // Tauri's own build makes every program of the workspace, and the bundler then takes this one along.
     let daemon = target.join("release/signalboxd");
     let files = format!(
         r#"{{"bundle":{{"linux":{{"deb":{{"files":{{"/usr/bin/signalboxd":"{}"}}}}}}}}}}"#,

@@ -33,13 +33,14 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
-        Task::Run(args) => run::run(&args),
+        Task::Run(args) => run::run(&args).map(|()| true),
         Task::Test(args) => test::run(&args),
-        Task::Bench(args) => bench::run(&args),
-        Task::Dist => dist::run(),
+        Task::Bench(args) => bench::run(&args).map(|()| true),
+        Task::Dist => dist::run().map(|()| true),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
