@@ -52,6 +52,9 @@ pub struct Usage {
     pub citation_tokens: u64,
     /// Searches that the provider ran.
     pub web_searches: u64,
+    /// How much the searches read (`low`, `medium`, `high`); their price hangs on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_context_size: Option<String>,
     /// The provider's own total, as it said it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_tokens: Option<u64>,

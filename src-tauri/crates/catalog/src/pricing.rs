@@ -36,7 +36,7 @@ pub struct PriceQuery<'a> {
     /// When the request started: milliseconds since the Unix epoch, UTC.
     pub started_at_ms: i64,
     pub search_tool: SearchTool,
-    /// The search context size asked for or reported.
+    /// The search context size asked for; the reported one (in `usage`) goes before it.
     pub search_size: Option<SearchSize>,
     /// Calls of other tools that the provider ran, by the table's names (`file_search`).
     pub tool_calls: &'a [(&'a str, u64)],

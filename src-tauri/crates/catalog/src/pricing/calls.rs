@@ -70,7 +70,9 @@ fn searches<'a>(
 ) -> Option<Call<'a>> {
     let ran = query.usage.web_searches;
     let unit = row.web_search_unit.as_deref().unwrap_or("query");
-    let of_row = row.usd_per_call.get(size_name(unit, query.search_size)).copied();
+    let reported = query.usage.search_context_size.as_deref().and_then(SearchSize::from_name);
+    let size = reported.or(query.search_size);
+    let of_row = row.usd_per_call.get(size_name(unit, size)).copied();
     let is_tool_priced = rules.row_search_is_preview && query.search_tool == SearchTool::Current;
     let (count, price) = match (of_row.filter(|_| !is_tool_priced), unit) {
         (Some(price), "request") => (1, Some(price)),

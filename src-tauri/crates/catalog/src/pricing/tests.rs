@@ -342,6 +342,14 @@ fn searches_are_charged_by_query_by_answer_or_by_request() {
 }
 
 #[test]
+fn the_reported_search_size_goes_before_the_one_asked_for() {
+    let table = table(&format!(r#""web_search_unit":"query",{SEARCHES}"#));
+    let usage = Usage { web_searches: 1, search_context_size: Some("high".into()), ..tokens(1, 0) };
+    let asked = PriceQuery { search_size: Some(SearchSize::Low), ..query("p", &usage) };
+    assert_eq!(price_with(&table, &asked).cost, Some(PicoUsd(12_000_000_000)));
+}
+
+#[test]
 fn openai_has_two_search_tools_with_two_prices() {
     let table = provider_table("openai", &format!(r#""web_search_unit":"query",{SEARCHES}"#));
     assert_eq!(search_cost(&table, "openai", 2, None), 20);

@@ -169,6 +169,9 @@ pub struct Usage {
     /// Perplexity.
     #[serde(default, deserialize_with = "count")]
     pub num_search_queries: Option<u64>,
+    /// Perplexity.
+    #[serde(default, deserialize_with = "lenient")]
+    pub search_context_size: Option<String>,
     /// xAI.
     #[serde(default, deserialize_with = "count")]
     pub num_sources_used: Option<u64>,

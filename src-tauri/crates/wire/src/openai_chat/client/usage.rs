@@ -90,6 +90,7 @@ fn plain(wire: &types::Usage) -> Usage {
             wire.server_tool_use_details.as_ref().and_then(|tools| tools.web_search_requests),
         ]),
         reported_cost: cost(wire),
+        search_context_size: wire.search_context_size.clone(),
         service_tier: wire.service_tier.clone(),
         ..Usage::default()
     }
