@@ -23,9 +23,9 @@ export function SettingsScreen({ section }: { section: string | null }) {
           <a key={s.id} href={hrefOf("settings", s.id)} className={s.id === current.id ? "on" : ""} aria-current={s.id === current.id ? "page" : undefined}>{s.label}</a>
         ))}
       </nav>
-      <section className="pane body" aria-label={current.label}>
+      <div className="pane body">
         <current.Section />
-      </section>
+      </div>
     </div>
   );
 }

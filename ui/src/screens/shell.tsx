@@ -76,7 +76,7 @@ function RailLink({ screen, label, mark, testId, on, status }: (typeof LINKS)[nu
   const trouble = worst !== undefined && worst !== "ok" && worst !== "unknown" ? worst : null;
   const spent = status && status.today.requests > 0 ? moneySum(status.today.cost_picousd) : null;
   return (
-    <a href={hrefOf(screen)} className={`${on ? "on" : ""} to-${screen}`} aria-current={on ? "page" : undefined} aria-label={label} title={label} data-testid={testId}>
+    <a href={hrefOf(screen)} className={`${on ? "on" : ""} to-${screen}`} aria-current={on ? "page" : undefined} title={label} data-testid={testId}>
       <Icon name={mark} />
       <span>{label}</span>
       {screen === "health" && trouble && <span className="fig dot"><Lamp state={trouble} label={`worst state: ${LAMP_WORDS[trouble]}`} /></span>}

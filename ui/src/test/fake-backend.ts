@@ -121,7 +121,7 @@ const BLANK: MessageView = { id: "", chat_id: "", parent_id: null, role: "assist
 function status(full: boolean): AppStatus {
   return {
     version: "0.1.0",
-    port: { listening: "127.0.0.1:8790", error: null, requested: "127.0.0.1:8790" },
+    port: { listening: "127.0.0.1:8790", error: null, requested: "127.0.0.1:8790", suggestion: null },
     running_requests: full ? 3 : 0,
     today: { cost_picousd: full ? 6.42 * USD : 0, unknown_count: full ? 4 : 0, requests: full ? 412 : 0 },
     worst_lamp: full ? "open" : "unknown",
@@ -215,7 +215,7 @@ function spend(days: number, byModel: boolean): SpendSummary {
 const REQUEST = (now: number): Commands["requests.get"]["result"] => ({
   id: "0199a2b4-77aa-7c31-9d5e-000000000001", started_at: now - 180_000, client: null, dialect: "control", route: "deep", provider: "openai", request_model: "deep", response_model: "gpt-5.4", stream: true, status: "succeeded", http_status: 200, error_kind: null, error_message: null, finish_reason: "stop", finish_reason_raw: "stop",
   usage: { input: 6176, cache_read: 2048, cache_write: 0, output: 730, reasoning: 204 }, cost_picousd: 0.0197 * USD, cost_status: "computed", cost_lines: [{ label: "input", quantity: 4128, cost_picousd: 0.01032 * USD }, { label: "cache_read", quantity: 2048, cost_picousd: 0.000512 * USD }, { label: "output", quantity: 730, cost_picousd: 0.008868 * USD }],
-  duration_ms: 11_300, time_to_first_token_ms: 840,
+  cost_notes: [], duration_ms: 11_300, time_to_first_token_ms: 840,
   attempts: [
     { id: "a1", ordinal: 0, provider: "anthropic", model: "claude-sonnet-5", outcome: "failed", error_kind: "overloaded", http_status: 529, reason: "first", error_message: "Overloaded", duration_ms: 640, time_to_first_token_ms: null, cost_picousd: null, cost_status: "unknown", started_at: now - 180_000 },
     { id: "a2", ordinal: 1, provider: "openai", model: "gpt-5.4", outcome: "succeeded", error_kind: null, http_status: 200, reason: "failover", error_message: null, duration_ms: 10_600, time_to_first_token_ms: 840, cost_picousd: 0.0197 * USD, cost_status: "computed", started_at: now - 179_000 },

@@ -19,7 +19,8 @@ interface PickerProps {
 export function ModelPicker({ value, open, onOpen, onPick }: PickerProps) {
   return (
     <Popover.Root open={open} onOpenChange={onOpen}>
-      <Popover.Trigger className="btn quiet picker" data-testid={testids.modelPicker} aria-label={`Model: ${value ? labelOf(value) : "none"}`}>
+      <Popover.Trigger className="btn quiet picker" data-testid={testids.modelPicker}>
+        <span className="sr-only">Model:</span>
         {value?.is_route && <Icon name="route" />}
         <span className="cut">
           {value === null ? "Choose a model" : value.is_route ? <span className="strong picked">{value.name}</span> : <PickedModel model={value} />}
@@ -35,8 +36,6 @@ export function ModelPicker({ value, open, onOpen, onPick }: PickerProps) {
   );
 }
 
-const labelOf = (m: ModelView): string => (m.is_route ? m.name : isRehearsalModel(m) ? `${m.name}, rehearsal` : m.name);
-
 function PickedModel({ model }: { model: ModelView }) {
   return (
     <>
@@ -51,6 +50,7 @@ function ModelList({ value, onPick }: { value: string | null; onPick(id: string)
   const { data: providers = [] } = useProviders();
   const [search, setSearch] = useState("");
   const groups = useMemo(() => groupModels(models, (id) => providers.find((p) => p.id === id)?.name ?? id), [models, providers]);
+  const firstPriced = groups.findIndex((g) => g.models.some((m) => !m.is_route));
   return (
     <Command loop label="Models" defaultValue={value ?? undefined}>
       <div className="ask small-ask">
@@ -59,8 +59,8 @@ function ModelList({ value, onPick }: { value: string | null; onPick(id: string)
       </div>
       <Command.List className="picker-list">
         <Command.Empty className="none">{error ? error.message : isPending ? "Reading the models" : "No model has that name."}</Command.Empty>
-        {groups.map((group) => (
-          <Command.Group key={group.key} heading={<span className="head-row"><span>{group.label}</span><span className="push micro wide">window, in and out per M tokens</span></span>}>
+        {groups.map((group, i) => (
+          <Command.Group key={group.key} heading={<span className="head-row"><span>{group.label}</span>{i === firstPriced && <span className="push micro wide">window, in and out per M tokens</span>}</span>}>
             {group.models.map((model) => (
               <Command.Item key={model.id} value={model.id} keywords={[model.name, model.model, group.label]} onSelect={() => onPick(model.id)} className="item" data-testid={testids.modelOption} data-model={model.id}>
                 {model.is_route ? <Icon name="route" small /> : null}

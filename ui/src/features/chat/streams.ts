@@ -5,6 +5,7 @@ import type { MessageView, WatchItem } from "../../api/bindings";
 import { applyItem, EMPTY_STREAM, type StreamState } from "./stream";
 
 const RETRY_MS = [100, 400, 1000, 2000];
+const MAX_TRIES = 30;
 
 interface Entry {
   state: StreamState;
@@ -42,7 +43,10 @@ export function follow(messageId: string, onSettled: (message: MessageView | nul
   const watchAgain = (error: ControlError) => {
     if (!on) return;
     entry.stop?.();
-    if (error.kind === "not_found" || entry.tries >= 20) return settle(null);
+    // A refusal is an answer: what the core knows of the message is in the chat. Only a lost
+    // connection is tried again.
+    const isLost = error.kind === "unreachable" || error.kind === "disconnected";
+    if (!isLost || entry.tries >= MAX_TRIES) return settle(null);
     const wait = RETRY_MS[Math.min(entry.tries, RETRY_MS.length - 1)] ?? 2000;
     entry.tries += 1;
     entry.retry = setTimeout(start, wait);

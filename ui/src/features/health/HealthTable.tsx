@@ -14,13 +14,13 @@ export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string })
       <table>
         <thead>
           <tr className="heads">
-            <th colSpan={3} />
-            <th className="wide" />
-            <th colSpan={2} />
-            <th className="wide" />
+            <td colSpan={3} />
+            <td className="wide" />
+            <td colSpan={2} />
+            <td className="wide" />
             <th colSpan={3} className="r">first token, s</th>
             <th colSpan={3} className="r">whole answer, s</th>
-            <th />
+            <td />
           </tr>
           <tr>
             <th>Provider</th>
@@ -29,7 +29,7 @@ export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string })
             <th className="wide">Last {span}</th>
             <th className="r">Requests</th>
             <th className="r">Errors</th>
-            <th className="wide"><QuantileAxis /></th>
+            <th className="wide"><span className="sr-only">First token, drawn</span><QuantileAxis /></th>
             <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
             <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
             <th className="r">tok/s</th>

@@ -104,7 +104,10 @@ function Row({ provider: p, tested, onTest, onEdit, onOpen }: RowProps) {
       <td className="t2 hide-n cut where">{whereOf(p)}</td>
       <td className="t2 num hide-n">{tested === "running" ? "testing" : tested ? <><Ago at={tested.at} />{tested.result.latency_ms !== null && `, ${duration(tested.result.latency_ms)}`}</> : "not yet"}</td>
       <td className="r">
-        <button type="button" className="link" aria-label={`Models of ${p.id}`} title={`List the models of ${p.id}`} onClick={() => onOpen("models")}>{p.model_count === null ? "list" : count(p.model_count)}</button>
+        <button type="button" className="link" title={`List the models of ${p.id}`} onClick={() => onOpen("models")}>
+          {p.model_count === null ? "list" : count(p.model_count)}
+          <span className="sr-only"> models of {p.id}</span>
+        </button>
       </td>
       <td className="r">
         {badge.needsKey && <button type="button" className="btn small primary" onClick={() => onOpen("key")}>{p.key_state === "present" ? "Replace key" : "Enter key"}</button>}

@@ -36,6 +36,7 @@ function Detail({ request }: { request: RequestView }) {
         <Fact name="Cost">{request.cost_picousd === null ? "unknown" : `${moneyRequest(request.cost_picousd)} ${COST_WORDS[request.cost_status]}`}</Fact>
       </dl>
       {request.error_message !== null && <p className="pad t2 break">{request.error_message}</p>}
+      {request.cost_notes.map((note) => <p key={note} className="pad t2 small break">{note}</p>)}
       <Attempts attempts={request.attempts} />
       {request.cost_lines.length > 0 && <CostLines request={request} />}
       <div className="pad row small t3">

@@ -37,7 +37,7 @@ export function PortSection() {
             <span className="label">State</span>
             {port && <LampWord state={port.listening ? "ok" : "open"} word={port.listening ? `on, ${port.listening}` : "off"} />}
           </div>
-          {settings && <Listen key={settings.listen} current={settings.listen} portError={port?.listening ? null : (port?.error ?? null)} />}
+          {settings && <Listen key={settings.listen} current={settings.listen} portError={port?.listening ? null : (port?.error ?? null)} suggestion={port?.suggestion ?? null} />}
         </div>
         <div className="snippets">
           <div className="cap">
@@ -52,7 +52,7 @@ export function PortSection() {
   );
 }
 
-function Listen({ current, portError }: { current: string; portError: string | null }) {
+function Listen({ current, portError, suggestion }: { current: string; portError: string | null; suggestion: string | null }) {
   const [listen, setListen] = useState(current);
   const [error, setError] = useState<string | null>(portError);
   useEffect(() => setError(portError), [portError]);
@@ -70,7 +70,7 @@ function Listen({ current, portError }: { current: string; portError: string | n
     event.preventDefault();
     void save(listen.trim());
   };
-  const other = error !== null ? nextAddress(listen) : null;
+  const other = error !== null ? (suggestion ?? nextAddress(listen)) : null;
   return (
     <>
       <form className="form-row" onSubmit={submit}>
