@@ -1,6 +1,6 @@
 //! Measures what the port adds to a request, against the same provider asked directly.
 
-use crate::{setup, sh};
+use crate::{sh, system};
 use anyhow::Result;
 
 #[derive(clap::Args)]
@@ -11,7 +11,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    setup::system(&["build-essential", "pkg-config"])?;
+    system::provide(&[system::CORE])?;
     sh::run(&mut sh::cargo(["build", "--release", "--bin", "signalboxd"]))?;
     let daemon = sh::target_dir().join("release/signalboxd");
     let mut command = sh::cargo(["bench", "--bench", "port", "--"]);

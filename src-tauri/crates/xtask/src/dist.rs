@@ -1,10 +1,10 @@
 //! The package for Debian and Ubuntu: the app, its desktop entry, and `signalboxd`.
 
-use crate::{setup, sh};
+use crate::{setup, sh, system};
 use anyhow::Result;
 
 pub(crate) fn run() -> Result<()> {
-    setup::system(setup::BUILD)?;
+    system::provide(&[system::CORE, system::DESKTOP])?;
     setup::ui()?;
     let target = sh::target_dir();
     // Tauri's own build makes every program of the workspace, and the bundler then takes this one along.

@@ -7,6 +7,7 @@ mod dist;
 mod run;
 mod setup;
 mod sh;
+mod system;
 mod test;
 
 use clap::{Parser, Subcommand};

@@ -1,6 +1,6 @@
 //! Builds the app with its UI inside, and opens it.
 
-use crate::{setup, sh};
+use crate::{setup, sh, system};
 use anyhow::Result;
 use std::process::Stdio;
 
@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    setup::system(setup::BUILD)?;
+    system::provide(&[system::CORE, system::DESKTOP])?;
     setup::ui()?;
     let mut command = sh::cargo(["run", "--package", "signalbox", "--features", "desktop"]);
     if args.release {

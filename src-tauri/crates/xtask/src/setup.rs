@@ -1,27 +1,9 @@
 //! Brings the machine to where a task can start; does nothing, quickly, when it is there.
 
-use crate::sh;
+use crate::{sh, system};
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-/// The desktop app's libraries (Tauri's own list, less what we do not use) and a C compiler for SQLite and ring.
-pub(crate) const BUILD: &[&str] =
-    &["build-essential", "pkg-config", "libwebkit2gtk-4.1-dev", "libayatana-appindicator3-dev"];
-
-/// What the tests drive besides: a screen, a session bus, a keychain, browsers, Python.
-pub(crate) const TEST: &[&str] = &[
-    "webkit2gtk-driver",
-    "xvfb",
-    "xauth",
-    "dbus",
-    "dbus-x11",
-    "gnome-keyring",
-    "libsecret-tools",
-    "imagemagick",
-    "fonts-dejavu-core",
-    "python3-venv",
-];
 
 /// The lowest Node that the UI's tools accept.
 const NODE: (u32, u32) = (20, 19);
@@ -29,41 +11,12 @@ const NODE: (u32, u32) = (20, 19);
 /// Names under which a Chromium may already be installed.
 const CHROMIUMS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// Installs the missing ones of `packages` by apt, or stops and says what to type.
-pub(crate) fn system(packages: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = packages.iter().copied().filter(|name| !is_installed(name)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list = missing.join(" ");
-    if !sh::on_path("apt-get") {
-        bail!(
-            "these system packages are needed, under their Debian names: {list}\n\
-             On this system install their counterparts, for example:\n  \
-             Fedora: sudo dnf install webkit2gtk4.1-devel libappindicator-gtk3-devel gcc pkgconf-pkg-config\n  \
-             Arch:   sudo pacman -S --needed webkit2gtk-4.1 libappindicator-gtk3 base-devel"
-        );
-    }
-    let install = format!("apt-get install -y --no-install-recommends {list}");
-    let sudo = if is_root()? { None } else { Some("sudo") };
-    if sudo.is_some() && !sh::on_path("sudo") {
-        bail!(
-            "system packages are missing and there is no sudo; as root, run:\n  apt-get update && {install}"
-        );
-    }
-    println!("Installing system packages: {list}");
-    apt(sudo, &["update"])?;
-    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
-    arguments.extend(missing);
-    apt(sudo, &arguments)
-}
-
 /// A Chromium for the browser tests: one that is there, else the distribution's.
 pub(crate) fn chromium() -> Result<String> {
     if let Some(found) = find_chromium() {
         return Ok(found);
     }
-    system(&["chromium"])?;
+    system::provide(&[system::CHROMIUM])?;
     find_chromium().context("no Chromium found; install one and put it on the PATH")
 }
 
@@ -109,6 +62,7 @@ pub(crate) fn ui() -> Result<()> {
 
 /// A Python with the pinned SDKs, in an environment of its own under the target folder.
 pub(crate) fn python(requirements: &Path) -> Result<PathBuf> {
+    system::provide(&[system::PYTHON])?;
     let venv = sh::target_dir().join("sdk-venv");
     let python = venv.join("bin/python");
     let stamp = venv.join("requirements.installed");
@@ -122,23 +76,6 @@ pub(crate) fn python(requirements: &Path) -> Result<PathBuf> {
     sh::run(sh::command(&python, pip).arg(requirements))?;
     std::fs::write(&stamp, wanted)?;
     Ok(python)
-}
-
-fn apt(sudo: Option<&str>, arguments: &[&str]) -> Result<()> {
-    // `env` carries the setting through sudo, which drops the caller's environment.
-    let words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"];
-    let mut line: Vec<&str> = sudo.into_iter().chain(words).collect();
-    line.extend(arguments);
-    sh::run(&mut sh::command(line[0], &line[1..]))
-}
-
-fn is_installed(package: &str) -> bool {
-    sh::read(&mut sh::command("dpkg-query", ["-W", "-f", "${db:Status-Status}", package]))
-        .is_ok_and(|status| status == "installed")
-}
-
-fn is_root() -> Result<bool> {
-    Ok(sh::read(&mut sh::command("id", ["-u"]))?.trim() == "0")
 }
 
 fn find_chromium() -> Option<String> {

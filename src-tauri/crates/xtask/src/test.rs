@@ -1,6 +1,6 @@
 //! Every check, in the order in which a mistake is cheapest to find.
 
-use crate::{setup, sh};
+use crate::{setup, sh, system};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -87,13 +87,12 @@ fn ui() -> Result<()> {
 
 fn core() -> Result<()> {
     // The compiler for SQLite and ring; no WebKit, which this step shows not to be needed.
-    setup::system(&["build-essential", "pkg-config"])?;
+    system::provide(&[system::CORE])?;
     let daemon = daemon()?;
     sh::run(sh::cargo(["test"]).env("SIGNALBOXD", daemon))
 }
 
 fn sdk() -> Result<()> {
-    setup::system(setup::TEST)?;
     setup::node()?;
     setup::npm("tests/sdk/node")?;
     let python = setup::python(&sh::root().join("tests/sdk/python/requirements.txt"))?;
@@ -114,7 +113,7 @@ fn browser() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    setup::system(setup::BUILD)?;
+    system::provide(&[system::CORE, system::DESKTOP])?;
     // The desktop shell embeds the built UI, so there must be one. `--features desktop`
     // adds the shell to the core's own lints, so one pass sees everything.
     setup::ui()?;
@@ -124,8 +123,7 @@ fn clippy() -> Result<()> {
 }
 
 fn window() -> Result<()> {
-    setup::system(setup::BUILD)?;
-    setup::system(setup::TEST)?;
+    system::provide(&[system::CORE, system::DESKTOP, system::SESSION])?;
     setup::ui()?;
     sh::run(&mut sh::cargo(["test", "--package", "signalbox", "--features", "desktop"]))?;
     sh::run(&mut sh::cargo(["build", "--package", "signalbox", "--features", "desktop"]))?;
