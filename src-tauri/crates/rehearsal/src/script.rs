@@ -290,7 +290,7 @@ impl<'a> Scene<'a> {
                 Content::ToolCall(call) if call.id == call_id => Some(call.name.clone()),
                 _ => None,
             })
-            .last();
+            .next_back();
         name.unwrap_or_else(|| call_id.to_owned())
     }
 
@@ -348,16 +348,13 @@ impl<'a> Scene<'a> {
     fn drilled_calls(&self, count: usize) -> Vec<Call> {
         let functions = self.functions();
         (0..count)
-            .map(|index| match functions.get(index % functions.len().max(1)) {
-                Some(function) => self.call_of(function, index),
-                None => {
-                    let subject = Subject::of(&self.prompt);
-                    let query = subject.keywords[index % subject.keywords.len()].clone();
-                    Call {
-                        name: "rehearsal_lookup".to_owned(),
-                        arguments: json!({"query": query}).to_string(),
-                    }
+            .map(|index| {
+                if let Some(function) = functions.get(index % functions.len().max(1)) {
+                    return self.call_of(function, index);
                 }
+                let subject = Subject::of(&self.prompt);
+                let query = &subject.keywords[index % subject.keywords.len()];
+                Call { name: "rehearsal_lookup".to_owned(), arguments: json!({"query": query}).to_string() }
             })
             .collect()
     }
