@@ -1,7 +1,7 @@
 //! What providers serve: the lists they give, remembered, joined with what the catalogue knows.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use canonical::{Error, ErrorKind, Origin};
@@ -55,9 +55,13 @@ pub struct ProviderTest {
     pub result: Result<usize, Error>,
 }
 
-/// The lists that providers gave, by the provider's id.
+/// The lists that providers gave.
 #[derive(Debug, Default)]
-pub(crate) struct Lists(Mutex<HashMap<String, List>>);
+pub(crate) struct Lists {
+    by_provider: Mutex<HashMap<String, List>>,
+    /// Held while lists are asked for: who comes second waits, and finds them.
+    asking: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Clone)]
 struct List {
@@ -70,8 +74,7 @@ struct List {
 
 impl Lists {
     fn of(&self, provider: &Provider) -> Option<List> {
-        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.get(&provider.id).filter(|list| list.base_url == provider.base_url).cloned()
+        self.lock().get(&provider.id).filter(|list| list.base_url == provider.base_url).cloned()
     }
 
     fn models_of(&self, provider: &Provider) -> Option<Arc<Vec<ListedModel>>> {
@@ -89,12 +92,16 @@ impl Lists {
     fn keep(&self, provider: &Provider, now: Instant, models: Option<Vec<ListedModel>>) {
         let models = models.map(Arc::new).or_else(|| self.models_of(provider));
         let list = List { base_url: provider.base_url.clone(), at: now, models };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(provider.id.clone(), list);
+        self.lock().insert(provider.id.clone(), list);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, List>> {
+        self.by_provider.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The provider's key or address changed: what it gave or refused before says nothing now.
     pub(crate) fn forget(&self, provider: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(provider);
+        self.lock().remove(provider);
     }
 }
 
@@ -149,14 +156,13 @@ pub(crate) fn known(lists: &Lists, provider: &Provider) -> Vec<Model> {
             },
         ));
     }
-    match lists.models_of(provider) {
-        Some(listed) => listed.iter().for_each(|listed| add(view(provider, listed))),
-        None => {
-            let rows = provider.kind.price_provider.as_deref().map(catalog::models::chat_models);
-            for row in rows.unwrap_or_default() {
-                add(view(provider, &ListedModel { id: row.id, ..ListedModel::default() }));
-            }
-        }
+    if let Some(listed) = lists.models_of(provider) {
+        listed.iter().for_each(|listed| add(view(provider, listed)));
+        return models;
+    }
+    let rows = provider.kind.price_provider.as_deref().map(catalog::models::chat_models);
+    for row in rows.unwrap_or_default() {
+        add(view(provider, &ListedModel { id: row.id, ..ListedModel::default() }));
     }
     models
 }
@@ -193,6 +199,7 @@ pub(crate) fn all(core: &Core, snapshot: &Snapshot) -> Vec<Model> {
 /// Asks those providers for their lists that have not been asked lately, and waits a little. Who
 /// has no usable key is not asked: that is no news and helps nobody.
 pub(crate) async fn refresh_due(core: &Arc<Core>, snapshot: &Arc<Snapshot>) {
+    let _asking = core.lists.asking.lock().await;
     let now = core.clock.now();
     let due = snapshot.providers.iter().filter(|provider| core.lists.is_due(provider, now)).cloned();
     let asked = due.map(|provider| {
@@ -233,7 +240,8 @@ pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider)
 async fn ask(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<Vec<ListedModel>, Error> {
     let key = core.secrets.key(&provider.id, &provider.key).await.map_err(|error| key_error(&error))?;
     let request = provider.protocol.models_request();
-    let response = snapshot.egress.send(provider, request, key.as_ref(), false).await?;
+    let sent = snapshot.egress.send(provider, request, key.as_ref(), false).await;
+    let response = sent.map_err(|failure| failure.error)?;
     let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
     let body = client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {
         Some(error) => client::network_error(provider, &error),

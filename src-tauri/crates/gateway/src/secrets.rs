@@ -210,8 +210,8 @@ impl Secrets {
     pub async fn key(&self, provider: &str, source: &KeySource) -> Result<Option<Secret>, KeyError> {
         match source {
             KeySource::None => Ok(None),
-            KeySource::Env(name) => from_environment(provider, name).map(Some),
-            KeySource::Keychain => self.from_keychain(provider).await.map(Some),
+            KeySource::Env(name) => read_environment(provider, name).map(Some),
+            KeySource::Keychain => self.read_keychain(provider).await.map(Some),
         }
     }
 
@@ -261,7 +261,7 @@ impl Secrets {
         self.known().remove(provider);
     }
 
-    async fn from_keychain(&self, provider: &str) -> Result<Secret, KeyError> {
+    async fn read_keychain(&self, provider: &str) -> Result<Secret, KeyError> {
         let known = self.known().get(provider).cloned();
         if let Some(secret) = known {
             return Ok(secret);
@@ -301,7 +301,7 @@ impl Secrets {
     }
 }
 
-fn from_environment(provider: &str, name: &str) -> Result<Secret, KeyError> {
+fn read_environment(provider: &str, name: &str) -> Result<Secret, KeyError> {
     let missing =
         || KeyError::MissingFromEnvironment { provider: provider.to_owned(), name: name.to_owned() };
     let value = Zeroizing::new(std::env::var(name).map_err(|_| missing())?);

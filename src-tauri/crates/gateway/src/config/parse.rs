@@ -181,7 +181,7 @@ impl Reader<'_> {
         }
         let spoken = protocol.unwrap_or(spec.protocol);
         if wire::protocol(spoken).is_none() {
-            let at = self.span_of(table, "protocol").unwrap_or(kind_span);
+            let at = span_of(table, "protocol").unwrap_or(kind_span);
             self.report(
                 &at,
                 "provider.protocol",
@@ -237,14 +237,11 @@ impl Reader<'_> {
         let names = value.get_ref().as_array().map(|array| {
             array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         });
-        match names.flatten() {
-            Some(names) => names,
-            None => {
-                let message = "models is a list of model names: [\"name\", …].".to_owned();
-                self.report(&value.span(), "provider.models", message);
-                Vec::new()
-            }
-        }
+        names.flatten().unwrap_or_else(|| {
+            let message = "models is a list of model names: [\"name\", …].".to_owned();
+            self.report(&value.span(), "provider.models", message);
+            Vec::new()
+        })
     }
 
     // === Routes ===
@@ -312,7 +309,7 @@ impl Reader<'_> {
     ) -> Vec<Target> {
         let items = table.get("targets").and_then(|value| value.get_ref().as_array());
         let Some(items) = items.filter(|items| !items.is_empty()) else {
-            let at = self.span_of(table, "targets").unwrap_or_else(|| span.clone());
+            let at = span_of(table, "targets").unwrap_or_else(|| span.clone());
             let message = "A route needs targets: [{ provider = \"…\", model = \"…\" }, …].".to_owned();
             self.report(&at, "route.targets", message);
             return Vec::new();
@@ -401,7 +398,7 @@ impl Reader<'_> {
     }
 
     fn refuse_unknown(&mut self, table: &Table<'_>, place: &str, known: &[&str]) {
-        for (key, _) in table.iter() {
+        for (key, _) in table {
             let name = key.get_ref().as_ref();
             if known.contains(&name) {
                 continue;
@@ -442,10 +439,6 @@ impl Reader<'_> {
         })
     }
 
-    fn span_of(&self, table: &Table<'_>, name: &str) -> Option<Range<usize>> {
-        table.get(name).map(Spanned::span)
-    }
-
     fn text_at(&mut self, table: &Table<'_>, name: &str, key: &str) -> Option<(String, Range<usize>)> {
         let value = table.get(name)?;
         let Some(text) = value.get_ref().as_str() else {
@@ -473,6 +466,10 @@ impl Reader<'_> {
         }
         Some((text, span))
     }
+}
+
+fn span_of(table: &Table<'_>, name: &str) -> Option<Range<usize>> {
+    table.get(name).map(Spanned::span)
 }
 
 fn is_id(name: &str) -> bool {

@@ -71,7 +71,7 @@ impl Egress {
         request: HttpRequest,
         key: Option<&Secret>,
         wants_stream: bool,
-    ) -> Result<Response, Error> {
+    ) -> Result<Response, SendFailure> {
         let mut url = url_of(provider, &request)?;
         let client = if is_loopback(&url) { &self.near } else { &self.far };
         sign::sign_url(&mut url, &provider.auth, key);
@@ -89,7 +89,25 @@ impl Egress {
             builder.header(ACCEPT, "application/json")
         };
         let builder = sign::sign_headers(builder, &provider.auth, key)?;
-        builder.send().await.map_err(|error| network_error(provider, &error))
+        builder.send().await.map_err(|error| SendFailure {
+            error: network_error(provider, &error),
+            was_sent: !error.is_connect() && !error.is_builder(),
+        })
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct SendFailure {
+    pub error: Error,
+    /// The request may have reached the provider, which may charge for it.
+    pub was_sent: bool,
+}
+
+impl From<Error> for SendFailure {
+    /// For what failed before anything was sent.
+    fn from(error: Error) -> Self {
+        Self { error, was_sent: false }
     }
 }
 

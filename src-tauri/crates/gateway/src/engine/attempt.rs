@@ -68,7 +68,7 @@ impl Attempt<'_> {
             Ok(result) => result.map(|stream| Opened::Stream(Box::new(stream))),
             Err(_) if first_content < self.deadline => {
                 let waited = timeouts.first_content.as_secs_f64();
-                Err(self.timeout(format!("sent nothing of its answer within {waited} s")))
+                Err(self.timeout(&format!("sent nothing of its answer within {waited} s")))
             }
             Err(_) => Err(self.out_of_time()),
         }
@@ -87,7 +87,9 @@ impl Attempt<'_> {
             let from = pending.len();
             let step = source.next(&mut pending).await;
             let now = self.core.clock.now();
-            pending[from..].iter().for_each(|event| seen.note(event, now));
+            for event in &pending[from..] {
+                seen.note(event, now);
+            }
             let has_content = seen.first_content.is_some();
             match step {
                 Ok(More::No) => return Ok(OpenStream { source, pending, is_over: true, error: None }),
@@ -144,7 +146,7 @@ impl Attempt<'_> {
         let request = provider.protocol.encode_request(self.request, &target)?;
         seen.was_sent = true;
         let sent = self.snapshot.egress.send(provider, request, key.as_ref(), self.request.stream).await;
-        let response = sent.inspect_err(|_| seen.was_sent = false)?;
+        let response = sent.inspect_err(|failure| seen.was_sent = failure.was_sent).map_err(|it| it.error)?;
         let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
         seen.http_status = Some(status);
         seen.provider_request_id =
@@ -186,7 +188,7 @@ impl Attempt<'_> {
         error
     }
 
-    fn timeout(&self, what: String) -> Error {
+    fn timeout(&self, what: &str) -> Error {
         let mut error = Error::new(
             ErrorKind::Timeout,
             Origin::Provider,

@@ -52,6 +52,10 @@ pub struct Running {
 
 /// What a caller hears of its request.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "Nearly every event is an `Answer`; a box each would cost more."
+)]
 pub enum EngineEvent {
     /// A target answers; no other one will be asked from here on.
     Committed(Committed),

@@ -72,7 +72,7 @@ impl Race<'_> {
             let Some(target) = plan.targets.get(progress.position) else {
                 return Err(Error::new(ErrorKind::Internal, Origin::Gateway, "The route has no target."));
             };
-            let error = match self.attempt(target, why, deadline, &admitted.route, book).await {
+            let error = match self.attempt(target, why, deadline, admitted.route.as_deref(), book).await {
                 Tried::Answered => return Ok(()),
                 Tried::BrokeOff(error) => return Err(error),
                 Tried::Refused(error) => error,
@@ -107,7 +107,7 @@ impl Race<'_> {
         target: &Target,
         why: Why,
         deadline: Instant,
-        route: &Option<String>,
+        route: Option<&str>,
         book: &mut Book<'_>,
     ) -> Tried {
         let ticket = book.attempt_started(target, why);
@@ -143,7 +143,7 @@ impl Race<'_> {
         };
         // From here on this target is the one that answers: another would begin a second time.
         let committed = Committed {
-            route: route.clone(),
+            route: route.map(str::to_owned),
             provider: target.provider.clone(),
             model: target.model.clone(),
             attempts: book.attempts(),

@@ -61,7 +61,9 @@ pub(super) async fn relay(
             }
         };
         let now = core.clock.now();
-        pending.iter().for_each(|event| seen.note(event, now));
+        for event in &pending {
+            seen.note(event, now);
+        }
         match step {
             None => break Relayed::Left,
             Some(Ok(more)) => is_over = more == More::No,

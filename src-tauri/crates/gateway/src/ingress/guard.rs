@@ -1,14 +1,18 @@
 //! Against web pages that reach for local ports: a page may send requests to 127.0.0.1, and by DNS
 //! rebinding make them look like its own. Both show in `Host` and `Origin`.
 
-use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use canonical::{Error, ErrorKind, Origin};
 
 /// Refuses a request that was not meant for this machine's own name, or that a foreign page sent.
-pub(super) fn check(headers: &HeaderMap) -> Result<(), Error> {
-    let text = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or(""));
-    let Some(host) = text(HOST) else { return Err(refused("The request names no host.")) };
+pub(super) fn check(headers: &HeaderMap, uri: &Uri) -> Result<(), Error> {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or(""));
+    // HTTP/2 says the host in the address.
+    let Some(host) = text(HOST).or_else(|| uri.authority().map(Authority::as_str)) else {
+        return Err(refused("The request names no host."));
+    };
     if !is_this_machine(host) {
         return Err(refused("The request's Host is not this machine: use 127.0.0.1, localhost or [::1]."));
     }
@@ -63,8 +67,11 @@ mod tests {
             if let Some(origin) = origin {
                 headers.insert(ORIGIN, origin.parse().unwrap());
             }
-            assert_eq!(check(&headers).is_ok(), is_allowed, "{host} {origin:?}");
+            assert_eq!(check(&headers, &Uri::from_static("/")).is_ok(), is_allowed, "{host} {origin:?}");
         }
-        assert!(check(&HeaderMap::new()).is_err());
+        let none = HeaderMap::new();
+        assert!(check(&none, &Uri::from_static("/")).is_err());
+        assert!(check(&none, &Uri::from_static("http://localhost:8790/healthz")).is_ok());
+        assert!(check(&none, &Uri::from_static("http://evil.example/healthz")).is_err());
     }
 }

@@ -23,6 +23,9 @@ use crate::models::{self, Model};
 /// The family whose clients also ask for `/v1/models`.
 const OPENAI: &str = "openai-chat";
 
+/// How much of a refused body is read past the limit before the connection is closed on it.
+const MAX_THROWN_AWAY: usize = 64 << 20;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Port {
     pub core: Arc<Core>,
@@ -43,7 +46,7 @@ pub(super) fn router(port: Port) -> Router {
 
 /// Every path passes here first, those that do not exist as well.
 async fn guarded(request: Request, next: Next) -> Response {
-    match guard::check(request.headers()) {
+    match guard::check(request.headers(), request.uri()) {
         Ok(()) => next.run(request).await,
         Err(error) => refuse(&error),
     }
@@ -74,40 +77,55 @@ async fn chat(State(port): State<Port>, request: Request) -> Response {
     }
 }
 
-/// Who asks, and what: key first, so that a stranger's body is not read.
+/// Who asks, and what: key first, so that a stranger's body is not kept.
 async fn accept(
     port: &Port,
     dialect: &dyn Dialect,
     request: Request,
 ) -> Result<(canonical::ChatRequest, String), Error> {
-    let client = authenticate(port, request.headers()).await?;
+    let (head, body) = request.into_parts();
     let limit = port.core.snapshot().config.limits.max_body_bytes;
-    let body = read(request.into_body(), limit).await?;
-    Ok((dialect.decode_request(&body)?, client))
+    match authenticate(port, &head.headers).await {
+        Ok(client) => Ok((dialect.decode_request(&read(body, limit).await?)?, client)),
+        Err(error) => {
+            let _ = read(body, 0).await;
+            Err(error)
+        }
+    }
 }
 
 async fn authenticate(port: &Port, headers: &HeaderMap) -> Result<String, Error> {
     port.keyring.client(headers, &port.core.ledger, port.core.clock).await
 }
 
-/// The whole body, unless it is larger than `limit`.
+/// The whole body, unless it is larger than `limit`: then it is read and thrown away, as far as is
+/// reasonable, because a client that is still sending would see a broken connection and not the
+/// answer.
 async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut thrown_away) = (Vec::new(), 0);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| {
             Error::new(ErrorKind::Cancelled, Origin::Caller, "The request broke off before its end.")
         })?;
-        if bytes.len() + chunk.len() > limit {
-            return Err(Error::new(
-                ErrorKind::PayloadTooLarge,
-                Origin::Caller,
-                format!("The request is larger than {limit} bytes (limits.max_body_bytes in the settings)."),
-            ));
+        if thrown_away > 0 || bytes.len() + chunk.len() > limit {
+            thrown_away += bytes.len() + chunk.len();
+            bytes = Vec::new();
+            if thrown_away > limit.saturating_add(MAX_THROWN_AWAY) {
+                break;
+            }
+        } else {
+            bytes.extend_from_slice(&chunk);
         }
-        bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes)
+    if thrown_away == 0 {
+        return Ok(bytes);
+    }
+    Err(Error::new(
+        ErrorKind::PayloadTooLarge,
+        Origin::Caller,
+        format!("The request is larger than {limit} bytes (limits.max_body_bytes in the settings)."),
+    ))
 }
 
 async fn list_models(State(port): State<Port>, headers: HeaderMap) -> Response {

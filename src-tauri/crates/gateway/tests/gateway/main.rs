@@ -1,6 +1,14 @@
 //! The gateway over real sockets: a real port in front, providers that do as they are told behind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so"
+)]
+
 mod answers;
+mod drills;
 mod failures;
 mod port;
 mod settings;

@@ -72,7 +72,11 @@ fn is_near(url: &Url) -> bool {
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        Err(_) => !host.contains('.') || host.ends_with(".local") || host.ends_with(".localhost"),
+        // A bare name, or one of the two suffixes that never leave the house (RFC 6761, RFC 6762).
+        Err(_) => match host.rsplit_once('.') {
+            None => true,
+            Some((_, last)) => last.eq_ignore_ascii_case("local") || last.eq_ignore_ascii_case("localhost"),
+        },
     }
 }
 
