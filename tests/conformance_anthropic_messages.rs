@@ -66,6 +66,21 @@ fn answers(record: &Record) -> Vec<Record> {
         .collect()
 }
 
+/// Counters with a canonical word; the others are kept as they came.
+const COUNTED: [&str; 11] = [
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation",
+    "output_tokens",
+    "output_tokens_details",
+    "server_tool_use",
+    "service_tier",
+    "inference_geo",
+    "speed",
+    "cost",
+];
+
 fn judge(record: &Record) -> Result<(), String> {
     let decoded = laws::check(&AnthropicMessages, &Quirks::default(), record)?;
     let body = record.response.body_text.clone().unwrap_or_default();
@@ -119,6 +134,10 @@ fn judge_answer(decoded: &Decoded, reading: &Reading) -> Result<(), String> {
     same("id", &response.start.id, &reading.id)?;
     same("model", &response.start.model, &reading.model)?;
     same("usage", &response.usage, &reading.usage())?;
+    for (name, value) in reading.usage.iter().filter(|(name, _)| !COUNTED.contains(&name.as_str())) {
+        let kept = response.extensions.field(FAMILY, "usage").map(|usage| usage[name].clone());
+        same(name, &kept.as_ref(), &Some(value))?;
+    }
     let [choice] = response.choices.as_slice() else {
         return Err(format!("{} choices", response.choices.len()));
     };

@@ -112,6 +112,18 @@ fn cases() -> Vec<(&'static str, Value)> {
                 "temperature": 0.7, "top_p": 0.9, "max_tokens": 50, "stop": ["###", "END"], "seed": 7,
                 "frequency_penalty": 0.5, "presence_penalty": -0.5, "user": "user-1", "service_tier": "auto"}),
         ),
+        // What a client of OpenAI's sets for the provider that it knows to be behind the port.
+        (
+            "beyond_openai",
+            json!({"model": "any", "top_k": 40, "max_tokens": 3000, "cached_content": "cachedContents/abc",
+            "safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}],
+            "thinking": {"type": "enabled", "budget_tokens": 2000}, "metadata": {"user_id": "user-1"},
+            "messages": [
+                {"role": "system", "content": [{"type": "text", "text": "A long rule book.",
+                    "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
+                {"role": "user", "content": "Which rule is the first?", "cache_control": {"type": "ephemeral"}}
+            ]}),
+        ),
     ]
 }
 

@@ -24,6 +24,7 @@ impl PicoUsd {
         scaled_decimal(text, 12).and_then(|value| i64::try_from(value).ok()).map(Self)
     }
 
+    #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }

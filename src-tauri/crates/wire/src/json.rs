@@ -1,5 +1,6 @@
 //! Small moves on JSON that every family makes.
 
+use canonical::Extensions;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -26,6 +27,18 @@ pub(crate) fn merge_missing(body: &mut Map<String, Value>, extra: &Map<String, V
             (Some(_), _) => {}
         }
     }
+}
+
+/// What goes out beside the canonical fields: everything that `family` itself said, and of what a
+/// client of OpenAI's said beyond its own protocol the fields that `family` knows.
+pub(crate) fn beside(extensions: &Extensions, family: &str, known: &[&str]) -> Map<String, Value> {
+    let mut fields = extensions.get(family).cloned().unwrap_or_default();
+    for name in known {
+        if let Some(value) = extensions.field(crate::openai_chat::types::FAMILY, name) {
+            fields.entry(*name).or_insert_with(|| value.clone());
+        }
+    }
+    fields
 }
 
 /// The arguments of a tool call as the object that wires with structured arguments demand.

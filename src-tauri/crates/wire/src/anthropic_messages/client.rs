@@ -2,6 +2,8 @@
 
 mod messages;
 mod request;
+#[cfg(test)]
+mod request_tests;
 mod stream;
 mod thinking;
 mod usage;

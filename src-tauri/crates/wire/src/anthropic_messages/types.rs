@@ -249,6 +249,9 @@ pub struct Usage {
     /// OpenRouter: dollars charged.
     #[serde(deserialize_with = "lenient")]
     pub cost: Option<serde_json::Number>,
+    /// A relay's own.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

@@ -3,6 +3,8 @@
 mod contents;
 mod partial;
 mod request;
+#[cfg(test)]
+mod request_tests;
 mod stream;
 mod usage;
 

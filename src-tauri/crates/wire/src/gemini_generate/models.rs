@@ -63,7 +63,10 @@ pub(super) fn path(model: &str) -> Option<String> {
             if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
                 path.push(char::from(byte));
             } else {
-                path.push_str(&format!("%{byte:02X}"));
+                path.push('%');
+                for digit in [byte >> 4, byte & 15] {
+                    path.extend(char::from_digit(digit.into(), 16).map(|digit| digit.to_ascii_uppercase()));
+                }
             }
         }
     }

@@ -200,6 +200,9 @@ pub struct PromptFeedback {
     pub block_reason: Option<Value>,
     #[serde(deserialize_with = "lenient")]
     pub block_reason_message: Option<String>,
+    /// `safetyRatings`.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// `functionCall` of an answer, whole or in pieces (Vertex, `streamFunctionCallArguments`).
@@ -260,6 +263,9 @@ pub struct UsageMetadata {
     /// Gemini API: `standard`, `flex`, `priority`.
     #[serde(deserialize_with = "lenient")]
     pub service_tier: Option<String>,
+    /// A relay's own.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -12,10 +12,15 @@ use base64::Engine as _;
 use canonical::request::{Media, MediaSource, ToolResult};
 use canonical::{Content, Error, Message, Part, Role};
 
+use serde_json::Value;
+
 use super::super::FAMILY;
 use super::super::types::{Block, BlockContent, InputBlock, InputMessage, ResultContent, Source};
 use super::request::{content, instructs, unsayable};
-use crate::json::{arguments_object, image_type};
+use crate::json::{arguments_object, beside, image_type};
+
+/// Fields of this API's blocks that clients of OpenAI's set on their parts.
+const PART_FIELDS: [&str; 2] = ["cache_control", "citations"];
 
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
@@ -84,13 +89,18 @@ impl Conversation {
         let mut blocks = Vec::with_capacity(message.parts.len());
         for part in &message.parts {
             let block = if instructs(message.role) && !self.turns.is_empty() {
-                self.instruction(part)?
+                self.instruction(part, message.role)?
             } else {
-                self.block(part)?
+                self.block(part, message.role)?
             };
             if let Some(block) = block {
                 blocks.push(with_extensions(block, part));
             }
+        }
+        // A message's own breakpoint is its last block's.
+        let mark = beside(&message.extensions, FAMILY, &["cache_control"]).shift_remove("cache_control");
+        if let (Some(mark), Some(last)) = (mark, blocks.last_mut()) {
+            last.extensions.entry("cache_control").or_insert(mark);
         }
         if instructs(message.role) && self.turns.is_empty() {
             self.system.append(&mut blocks);
@@ -125,8 +135,8 @@ impl Conversation {
         self.turns.retain(|turn| !turn.blocks.is_empty());
     }
 
-    fn instruction(&mut self, part: &Part) -> Result<Option<Block>, Error> {
-        Ok(self.block(part)?.map(|block| match block {
+    fn instruction(&mut self, part: &Part, role: Role) -> Result<Option<Block>, Error> {
+        Ok(self.block(part, role)?.map(|block| match block {
             Block::Text { text } => Block::Text { text: format!("<system>\n{text}\n</system>") },
             other => other,
         }))
@@ -134,7 +144,7 @@ impl Conversation {
 
     /// The part as a block; `None` where it says nothing here (empty text, thoughts without a
     /// signature, which are refused).
-    fn block(&mut self, part: &Part) -> Result<Option<Block>, Error> {
+    fn block(&mut self, part: &Part, role: Role) -> Result<Option<Block>, Error> {
         Ok(Some(match &part.content {
             Content::Text(text) | Content::Refusal(text) if text.trim().is_empty() => return Ok(None),
             Content::Text(text) | Content::Refusal(text) => Block::Text { text: text.clone() },
@@ -161,8 +171,15 @@ impl Conversation {
                 Some(block) => Block::Opaque(block.clone()),
                 None => return Ok(None),
             },
-            // Another family's part says nothing here.
-            Content::Opaque(_) => return Ok(None),
+            Content::Opaque(opaque) if is_own_block(&opaque.value) => {
+                Block::Opaque(opaque.value.as_object().cloned().unwrap_or_default())
+            }
+            // Another provider's remark on its own answer. What the user says may not get lost.
+            Content::Opaque(_) if role == Role::Assistant => return Ok(None),
+            Content::Opaque(opaque) => {
+                let kind = opaque.value["type"].as_str().unwrap_or("unknown").to_owned();
+                return Err(unsayable(format!("Anthropic's Messages have no “{kind}” parts."), "messages"));
+            }
             Content::Audio(_) => {
                 return Err(unsayable(
                     "Anthropic's Messages take text, images and documents, no audio.",
@@ -175,7 +192,7 @@ impl Conversation {
     fn tool_result(&mut self, result: &ToolResult) -> Result<Block, Error> {
         let mut blocks = Vec::with_capacity(result.content.len());
         for part in &result.content {
-            if let Some(block) = self.block(part)? {
+            if let Some(block) = self.block(part, Role::Tool)? {
                 blocks.push(with_extensions(block, part));
             }
         }
@@ -226,12 +243,23 @@ impl Conversation {
     }
 }
 
+/// A block in this API's own form, as a client of OpenAI's may send it: its `source` (or, for a
+/// search result, its `content`) tells it from OpenAI's part of that name.
+fn is_own_block(block: &Value) -> bool {
+    match block["type"].as_str() {
+        Some("image" | "document") => block["source"].is_object(),
+        Some("search_result") => block["content"].is_array(),
+        Some("container_upload") => block["file_id"].is_string(),
+        _ => false,
+    }
+}
+
 fn plain(text: String) -> InputBlock {
     InputBlock { block: Block::Text { text }, extensions: serde_json::Map::new() }
 }
 
 fn with_extensions(block: Block, part: &Part) -> InputBlock {
-    InputBlock { block, extensions: part.extensions.get(FAMILY).cloned().unwrap_or_default() }
+    InputBlock { block, extensions: beside(&part.extensions, FAMILY, &PART_FIELDS) }
 }
 
 /// Ids may hold letters, digits, `_` and `-`; other providers' ids (`functions.add:0`) hold more.

@@ -5,7 +5,7 @@
 //! stop sequence of white space, from Claude 4.5 on a temperature and a `top_p` at once): the
 //! provider decides, and says so.
 
-use canonical::request::{FunctionTool, ResponseFormat};
+use canonical::request::{FunctionTool, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, Retry, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
@@ -16,11 +16,24 @@ use super::super::{FAMILY, models, schema, types};
 use super::VERSION_HEADER;
 use super::messages::{self, Conversation};
 use super::thinking::{self, Circumstances, Plan};
-use crate::json::merge_missing;
+use crate::json::{beside, merge_missing};
+use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
 
 /// The limit where neither the client nor the catalogue knows one: every Claude since 3 takes it.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// Fields of this API that clients of OpenAI's set beside their own.
+const KNOWN: [&str; 8] = [
+    BETAS,
+    "cache_control",
+    "container",
+    "context_management",
+    "inference_geo",
+    "mcp_servers",
+    "output_config",
+    "speed",
+];
 
 /// The extension whose values become the `anthropic-beta` header.
 const BETAS: &str = "anthropic_beta";
@@ -36,7 +49,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     }
     let mut conversation = messages::convert(&request.messages)?;
     let plan = thinking::plan(
-        request.reasoning.as_ref(),
+        reasoning(request).as_ref(),
         &Circumstances {
             model: target.model,
             max_tokens: request.max_output_tokens.or(target.max_output_tokens).unwrap_or(DEFAULT_MAX_TOKENS),
@@ -77,9 +90,29 @@ fn assemble(
             .then_some(OutputConfig { effort: plan.effort, format }),
         stop_sequences: request.stop.clone(),
         service_tier: request.service_tier.as_deref().and_then(service_tier),
-        metadata: request.user.clone().map(|user_id| Metadata { user_id }),
+        metadata: metadata(request),
         stream: request.stream,
     })
+}
+
+/// What the client asked of thinking: in its own words, or in this API's (`thinking`), which clients
+/// of OpenAI's may set beside.
+fn reasoning(request: &ChatRequest) -> Option<ReasoningRequest> {
+    if request.reasoning.is_some() {
+        return request.reasoning.clone();
+    }
+    let thinking = request.extensions.field(OPENAI, "thinking")?;
+    Some(ReasoningRequest {
+        effort: None,
+        budget_tokens: thinking["budget_tokens"].as_u64(),
+        is_enabled: Some(thinking["type"].as_str()? != "disabled"),
+    })
+}
+
+/// The end user: OpenAI's `user`, or this API's own `metadata.user_id`.
+fn metadata(request: &ChatRequest) -> Option<Metadata> {
+    let own = || request.extensions.field(OPENAI, "metadata")?["user_id"].as_str().map(str::to_owned);
+    Some(Metadata { user_id: request.user.clone().or_else(own)? })
 }
 
 fn is_one(value: f64) -> bool {
@@ -139,7 +172,9 @@ fn tools(
     for tool in &request.tools {
         tools.push(match tool {
             Tool::Function(function) => function_tool(function, target.model),
-            Tool::Opaque(opaque) if opaque.family == FAMILY => opaque.value.clone(),
+            Tool::Opaque(opaque) if opaque.family == FAMILY || is_own_tool(&opaque.value) => {
+                opaque.value.clone()
+            }
             Tool::Opaque(opaque) => {
                 return Err(unsayable(
                     format!("Anthropic's Messages have no such tool as this one of {}.", opaque.family),
@@ -161,13 +196,21 @@ fn tools(
     Ok((tools, tool_choice(request)?))
 }
 
+/// Whether a tool is one of this API's, whoever sent it: their types end in a date
+/// (`web_search_20250305`), a tool set of an MCP server's aside.
+fn is_own_tool(tool: &Value) -> bool {
+    let kind = tool["type"].as_str().unwrap_or_default();
+    let is_date = |end: &str| end.len() == 8 && end.bytes().all(|byte| byte.is_ascii_digit());
+    kind == "mcp_toolset" || kind.rsplit_once('_').is_some_and(|(_, end)| is_date(end))
+}
+
 fn function_tool(function: &FunctionTool, model: &str) -> Value {
     let tool = types::Tool {
         name: function.name.clone(),
         description: function.description.clone(),
         input_schema: input_schema(function.parameters.as_ref()),
         strict: function.strict.filter(|strict| *strict && models::has_structured_outputs(model)),
-        extensions: function.extensions.get(FAMILY).cloned().unwrap_or_default(),
+        extensions: beside(&function.extensions, FAMILY, &["cache_control", "defer_loading"]),
     };
     serde_json::to_value(tool).unwrap_or_default()
 }
@@ -216,20 +259,18 @@ fn finish(
         return Err(Error::caller("The request cannot be written as JSON."));
     };
     let mut betas = Vec::new();
-    if let Some(extensions) = request.extensions.get(FAMILY) {
-        let mut extensions = extensions.clone();
-        match extensions.shift_remove(BETAS) {
-            Some(Value::String(beta)) => betas.push(beta),
-            Some(Value::Array(list)) => {
-                betas.extend(list.iter().filter_map(Value::as_str).map(str::to_owned))
-            }
-            _ => {}
+    let mut extensions = beside(&request.extensions, FAMILY, &KNOWN);
+    match extensions.shift_remove(BETAS) {
+        Some(Value::String(beta)) => betas.push(beta),
+        Some(Value::Array(list)) => {
+            betas.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
         }
-        if extensions.contains_key("mcp_servers") {
-            betas.push(MCP_BETA.into());
-        }
-        merge_missing(&mut body, &extensions);
+        _ => {}
     }
+    if extensions.contains_key("mcp_servers") {
+        betas.push(MCP_BETA.into());
+    }
+    merge_missing(&mut body, &extensions);
     for field in &target.quirks.drop_fields {
         body.shift_remove(field);
     }

@@ -159,8 +159,8 @@ impl Decoder {
                 if delta.stop_reason.is_some() {
                     self.stop_reason = delta.stop_reason;
                 }
-                self.rest(delta.rest, out);
-                self.rest(rest, out);
+                push_rest(delta.rest, out);
+                push_rest(rest, out);
                 self.take_usage(usage, out);
             }
             types::Event::MessageStop => self.message_stop(out),
@@ -209,7 +209,7 @@ impl Decoder {
             }
         }
         self.stop_reason = message.stop_reason;
-        self.rest(message.rest, out);
+        push_rest(message.rest, out);
         self.take_usage(message.usage, out);
     }
 
@@ -233,25 +233,13 @@ impl Decoder {
 
     fn take_usage(&mut self, report: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
         let Some(report) = report else { return };
-        if let Some(passes) = report.iterations.as_ref().filter(|passes| !passes.is_empty()) {
-            extend(
-                out,
-                None,
-                [("iterations".to_owned(), Value::Array(passes.clone()))].into_iter().collect(),
-            );
-        }
         let merged = self.usage.get_or_insert_with(types::Usage::default);
         usage::merge(merged, report);
         out.push(StreamEvent::Usage(usage::convert(merged)));
-    }
-
-    /// Fields beside those with a canonical word: `stop_sequence`, `stop_details`, `container`, ….
-    fn rest(&mut self, rest: Map<String, Value>, out: &mut Vec<StreamEvent>) {
-        let fields = rest
-            .into_iter()
-            .filter(|(name, value)| !value.is_null() && !matches!(name.as_str(), "type" | "role"))
-            .collect();
-        extend(out, Some(0), fields);
+        let beside = usage::beside(merged);
+        if !beside.is_empty() {
+            extend(out, None, Map::from_iter([("usage".to_owned(), Value::Object(beside))]));
+        }
     }
 
     fn open_part(&mut self, kind: PartKind, out: &mut Vec<StreamEvent>) -> u32 {
@@ -311,7 +299,8 @@ impl Decoder {
         let (id, name) = (string(&mut block, "id"), string(&mut block, "name"));
         let input = block.remove("input").unwrap_or_default();
         block.retain(|name, value| {
-            !value.is_null() && !(name == "caller" && value.get("type").is_some_and(|kind| kind == "direct"))
+            let is_usual = name == "caller" && value.get("type").is_some_and(|kind| kind == "direct");
+            !value.is_null() && !is_usual
         });
         if !block.is_empty() {
             self.call_fields.insert(id.clone(), Value::Object(block));
@@ -411,6 +400,15 @@ impl Decoder {
         let all = Value::Array(self.citations.clone());
         extend(out, Some(0), [("citations".to_owned(), all)].into_iter().collect());
     }
+}
+
+/// Fields beside those with a canonical word: `stop_sequence`, `stop_details`, `container`, ….
+fn push_rest(rest: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+    let fields = rest
+        .into_iter()
+        .filter(|(name, value)| !value.is_null() && !matches!(name.as_str(), "type" | "role"))
+        .collect();
+    extend(out, Some(0), fields);
 }
 
 fn push_delta(out: &mut Vec<StreamEvent>, index: u32, delta: PartDelta) {

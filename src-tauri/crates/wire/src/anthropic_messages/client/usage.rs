@@ -1,7 +1,7 @@
 //! Their counters → ours: merged by the last value of each field, cache counts put back into input.
 
 use canonical::{PicoUsd, Usage};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::types;
 
@@ -25,6 +25,21 @@ pub(super) fn merge(usage: &mut types::Usage, later: types::Usage) {
     take(&mut usage.speed, later.speed);
     take(&mut usage.iterations, later.iterations);
     take(&mut usage.cost, later.cost);
+    usage.rest.extend(later.rest.into_iter().filter(|(_, value)| !value.is_null()));
+}
+
+/// The counters without a canonical word, for the extensions.
+pub(super) fn beside(usage: &types::Usage) -> Map<String, Value> {
+    let mut fields = usage.rest.clone();
+    if let Some(passes) = usage.iterations.as_ref().filter(|passes| !passes.is_empty()) {
+        fields.insert("iterations".into(), passes.clone().into());
+    }
+    if let Some(fetches) =
+        usage.server_tool_use.and_then(|tools| tools.web_fetch_requests).filter(|count| *count > 0)
+    {
+        fields.insert("web_fetch_requests".into(), fetches.into());
+    }
+    fields
 }
 
 /// In our convention: input includes what the cache gave and took.

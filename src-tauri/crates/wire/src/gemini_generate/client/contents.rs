@@ -48,7 +48,7 @@ impl Contents {
         let is_late = instructs && !self.turns.is_empty();
         let mut parts = Vec::with_capacity(message.parts.len());
         for piece in &message.parts {
-            self.piece(piece, &mut parts)?;
+            self.piece(piece, message.role, &mut parts)?;
         }
         if is_late {
             for part in &mut parts {
@@ -90,7 +90,7 @@ impl Contents {
     }
 
     /// Appends what `piece` is here: one part, or none where it says nothing.
-    fn piece(&mut self, piece: &Piece, parts: &mut Vec<Part>) -> Result<(), Error> {
+    fn piece(&mut self, piece: &Piece, role: Role, parts: &mut Vec<Part>) -> Result<(), Error> {
         let signature = piece.signature().map(str::to_owned);
         let data = match &piece.content {
             // An empty text may exist for its signature alone.
@@ -101,9 +101,6 @@ impl Contents {
             Said::Image(media) => blob(media, Kind::Image)?,
             Said::Audio(media) => blob(media, Kind::Audio)?,
             Said::Document(media) => blob(media, Kind::Document)?,
-            // Google signs the parts that follow a thought, never the thought, and does not want
-            // thoughts back; a signature here is another provider's.
-            Said::Reasoning(_) => return Ok(()),
             Said::ToolCall(call) if call.is_server_side => return Ok(()),
             Said::ToolCall(call) => {
                 self.names.insert(call.id.clone(), call.name.clone());
@@ -118,8 +115,20 @@ impl Contents {
                 Some(part) => Data::Opaque(part.clone()),
                 None => return Ok(()),
             },
-            // Another family's part says nothing here.
-            Said::Opaque(_) => return Ok(()),
+            // Google signs the parts that follow a thought, never the thought, and does not want
+            // thoughts back; a signature here is another provider's.
+            Said::Reasoning(_) => return Ok(()),
+            // Another provider's remark on its own answer. What the user says may not get lost.
+            Said::Opaque(opaque) => {
+                if role == Role::Assistant {
+                    return Ok(());
+                }
+                let kind = opaque.value["type"].as_str().unwrap_or("unknown").to_owned();
+                return Err(unsayable(
+                    format!("Google's generateContent has no “{kind}” parts."),
+                    "messages",
+                ));
+            }
         };
         parts.push(part(data, signature, piece));
         Ok(())
@@ -141,7 +150,7 @@ impl Contents {
         let mut media = Vec::new();
         for inner in &result.content {
             if !matches!(inner.content, Said::Text(_) | Said::Refusal(_)) {
-                self.piece(inner, &mut media)?;
+                self.piece(inner, Role::Tool, &mut media)?;
             }
         }
         // Only the third generation reads media inside an answer; the others take it beside.

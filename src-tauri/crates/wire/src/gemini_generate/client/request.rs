@@ -9,7 +9,7 @@
 
 use canonical::request::{FunctionTool, ReasoningEffort, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, Tool, ToolChoice};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::FAMILY;
 use super::super::models::{self, Thinking};
@@ -17,8 +17,17 @@ use super::super::types::{
     Content, FunctionDeclaration, GenerateContentRequest, GenerationConfig, ThinkingConfig,
 };
 use super::contents::{self, unsayable};
-use crate::json::merge_missing;
+use crate::json::{beside, merge_missing};
+use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
+
+/// Fields of this API that clients of OpenAI's set beside their own.
+const KNOWN: [&str; 6] =
+    ["safetySettings", "cachedContent", "generationConfig", "toolConfig", "labels", "modelArmorConfig"];
+
+/// Tools of this API that a client of OpenAI's names by their type.
+const OWN_TOOLS: [(&str, &str); 3] =
+    [("google_search", "googleSearch"), ("code_execution", "codeExecution"), ("url_context", "urlContext")];
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
     let contents = contents::convert(&request.messages, target.model)?;
@@ -33,9 +42,8 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
         return Err(Error::caller("The request cannot be written as JSON."));
     };
-    if let Some(extensions) = request.extensions.get(FAMILY) {
-        merge_missing(&mut body, extensions);
-    }
+    merge_missing(&mut body, &beside(&request.extensions, FAMILY, &KNOWN));
+    merge_missing(&mut body, &googles_own(request));
     for field in &target.quirks.drop_fields {
         body.shift_remove(field);
         if let Some(config) = body.get_mut("generationConfig").and_then(Value::as_object_mut) {
@@ -52,6 +60,23 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         sent.query.push(("alt".into(), "sse".into()));
     }
     Ok(sent)
+}
+
+/// What Google's OpenAI-compatible endpoint takes as `extra_body.google`, and its snake-case names.
+fn googles_own(request: &ChatRequest) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let google = request.extensions.field(OPENAI, "extra_body").map(|extra| &extra["google"]);
+    let beside = |name: &str| {
+        let nested = google.and_then(|google| google.get(name));
+        nested.or_else(|| request.extensions.field(OPENAI, name)).cloned()
+    };
+    if let Some(thinking) = beside("thinking_config").filter(|_| request.reasoning.is_none()) {
+        fields.insert("generationConfig".into(), json!({ "thinkingConfig": thinking }));
+    }
+    for (snake, camel) in [("cached_content", "cachedContent"), ("safety_settings", "safetySettings")] {
+        fields.extend(beside(snake).map(|value| (camel.to_owned(), value)));
+    }
+    fields
 }
 
 fn generation_config(request: &ChatRequest, model: &str) -> GenerationConfig {
@@ -133,6 +158,9 @@ fn tools(request: &ChatRequest) -> Result<Vec<Value>, Error> {
         match tool {
             Tool::Function(function) => functions.push(declaration(function)),
             Tool::Opaque(opaque) if opaque.family == FAMILY => tools.push(opaque.value.clone()),
+            Tool::Opaque(opaque) if own_tool(&opaque.value).is_some() => {
+                tools.extend(own_tool(&opaque.value));
+            }
             Tool::Opaque(opaque) => {
                 return Err(unsayable(
                     format!("Google's generateContent has no such tool as this one of {}.", opaque.family),
@@ -145,6 +173,14 @@ fn tools(request: &ChatRequest) -> Result<Vec<Value>, Error> {
         tools.insert(0, json!({ "functionDeclarations": functions }));
     }
     Ok(tools)
+}
+
+/// `{"type": "google_search", …}` → `{"googleSearch": {…}}`.
+fn own_tool(tool: &Value) -> Option<Value> {
+    let mut settings = tool.as_object()?.clone();
+    let kind = settings.shift_remove("type")?;
+    let (_, name) = OWN_TOOLS.iter().find(|(snake, camel)| kind == *snake || kind == *camel)?;
+    Some(json!({ *name: settings }))
 }
 
 fn declaration(function: &FunctionTool) -> FunctionDeclaration {

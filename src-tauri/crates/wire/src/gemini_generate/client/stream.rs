@@ -134,7 +134,12 @@ impl Decoder {
             self.candidate(candidate.index.unwrap_or(position), candidate, out);
         }
         self.take_usage(chunk.usage_metadata, out);
-        extend(out, None, chunk.rest.into_iter().filter(|(_, value)| !value.is_null()).collect());
+        let mut rest = chunk.rest;
+        rest.retain(|_, value| !value.is_null());
+        if let Some(feedback) = chunk.prompt_feedback.as_ref().filter(|feedback| !feedback.rest.is_empty()) {
+            rest.insert("promptFeedback".into(), Value::Object(feedback.rest.clone()));
+        }
+        extend(out, None, rest);
         match chunk.prompt_feedback.as_ref().and_then(blocked) {
             Some(error) => {
                 self.end_parts(out);
@@ -182,6 +187,10 @@ impl Decoder {
 
     fn take_usage(&mut self, report: Option<UsageMetadata>, out: &mut Vec<StreamEvent>) {
         if let Some(report) = report {
+            if !report.rest.is_empty() {
+                let beside = Value::Object(report.rest.clone());
+                extend(out, None, Map::from_iter([("usageMetadata".to_owned(), beside)]));
+            }
             usage::merge(self.usage.get_or_insert_with(UsageMetadata::default), report);
         }
         let searches = self.searches.len() as u64;

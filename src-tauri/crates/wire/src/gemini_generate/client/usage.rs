@@ -24,6 +24,7 @@ pub(super) fn merge(usage: &mut UsageMetadata, later: UsageMetadata) {
     take(&mut usage.tool_use_prompt_tokens_details, later.tool_use_prompt_tokens_details);
     take(&mut usage.traffic_type, later.traffic_type);
     take(&mut usage.service_tier, later.service_tier);
+    usage.rest.extend(later.rest);
 }
 
 /// In our convention; `None` where the report holds no counts at all.
