@@ -245,7 +245,7 @@ pub struct SpecError {
     pub origin: String,
     /// Counted from 1.
     pub line: Option<usize>,
-    /// The key at fault, with its table (`quirks.no_done_marker`).
+    /// The key at fault, with its table (`quirks.omit_stream_options`).
     pub key: Option<String>,
     /// The known key that is most like it.
     pub nearest: Option<String>,

@@ -18,8 +18,6 @@ pub struct Quirks {
     pub reasoning_beside_completion: bool,
     /// openai-chat: `[DONE]` without a finish reason is a complete answer (Snowflake).
     pub done_without_finish_reason: bool,
-    /// openai-chat: a finish reason ends the stream; no `[DONE]` follows (Perplexity, Writer).
-    pub no_done_marker: bool,
     /// openai-chat: the field in which earlier reasoning is sent back (`reasoning_content`).
     pub reasoning_field: Option<String>,
     /// openai-chat: takes `reasoning: {effort, max_tokens, enabled}` (OpenRouter, Vercel gateway);

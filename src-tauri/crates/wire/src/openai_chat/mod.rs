@@ -3,3 +3,6 @@
 pub mod client;
 pub mod server;
 pub mod types;
+
+#[cfg(test)]
+mod tests;
