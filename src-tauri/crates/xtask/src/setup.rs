@@ -12,7 +12,7 @@ const NODE: (u32, u32) = (20, 19);
 const CHROMIUMS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// A Chromium for the browser tests: one that is there, else the distribution's.
-pub(crate) fn chromium() -> Result<String> {
+pub(crate) fn chromium() -> Result<PathBuf> {
     if let Some(found) = find_chromium() {
         return Ok(found);
     }
@@ -78,11 +78,9 @@ pub(crate) fn python(requirements: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn find_chromium() -> Option<String> {
-    if let Ok(chosen) = std::env::var("SIGNALBOX_CHROMIUM") {
-        return Some(chosen);
-    }
-    CHROMIUMS.iter().find(|name| sh::on_path(name)).map(ToString::to_string)
+fn find_chromium() -> Option<PathBuf> {
+    let chosen = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    chosen.or_else(|| CHROMIUMS.iter().find_map(|name| sh::find(name)))
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

@@ -109,7 +109,12 @@ fn browser() -> Result<()> {
     let daemon = daemon()?;
     let mut command = sh::command("node", ["--test", "--test-concurrency=1"]);
     command.current_dir(sh::root().join("tests/ui"));
-    sh::run(command.env("SIGNALBOX_CHROMIUM", chromium).env("SIGNALBOXD", daemon))
+    sh::run(
+        command
+            .env("CHROMIUM", chromium)
+            .env("SIGNALBOXD", daemon)
+            .env("SCREENSHOTS", screenshots("browser")?),
+    )
 }
 
 fn clippy() -> Result<()> {
@@ -130,10 +135,8 @@ fn window() -> Result<()> {
     let app = sh::target_dir().join("debug/signalbox");
     let session = sh::root().join("tests/window/session.sh");
     let mut command = sh::command("bash", [session]);
-    command.args(["node", "--test", "--test-concurrency=1", "tests/window/"]);
-    sh::run(
-        command.env("SIGNALBOX_APP", app).env("SIGNALBOX_SCREENSHOTS", sh::target_dir().join("screenshots")),
-    )
+    command.args(["node", "--test", "tests/window/window.test.mjs"]);
+    sh::run(command.env("SIGNALBOX_APP", app).env("SIGNALBOX_SCREENSHOTS", screenshots("window")?))
 }
 
 /// The daemon that tests talk to. `--tests` makes features unify as in `cargo test`, or every
@@ -141,6 +144,16 @@ fn window() -> Result<()> {
 fn daemon() -> Result<PathBuf> {
     sh::run(&mut sh::cargo(["build", "--tests", "--bin", "signalboxd"]))?;
     Ok(sh::target_dir().join("debug/signalboxd"))
+}
+
+/// An empty folder for the pictures of one step, to be looked at afterwards.
+fn screenshots(of: &str) -> Result<PathBuf> {
+    let folder = sh::target_dir().join("screenshots").join(of);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// Steps are timed for people; nothing decides on it.
