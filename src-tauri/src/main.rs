@@ -37,6 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
+    need_display()?;
     let paths = args.paths()?;
     let context = tauri::generate_context!();
     let builder = tauri::Builder::default()
@@ -68,6 +69,19 @@ fn run(args: &Args) -> anyhow::Result<()> {
             tauri::async_runtime::block_on(app.state::<Core>().stop());
         }
     });
+    Ok(())
+}
+
+/// An error for people where there is no screen; the toolkit itself would panic.
+#[cfg(target_os = "linux")]
+fn need_display() -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    gtk::init().context("no display can be opened; `signalboxd serve` needs none")
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "Linux can fail here.")]
+fn need_display() -> anyhow::Result<()> {
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 // The real window, as a person uses it: WebKitGTK on a screen, a real Secret Service, real sockets.
 import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { BINARY, Home, filesHolding, keychainHolds, screenshot, startAgain, startProvider } from "./app.mjs";
@@ -9,11 +10,12 @@ const SECRET = "sk-window-test-Zq7vK2mXw9Rt4BnL";
 const MODEL = "gpt-5.4-mini";
 const ANSWER = "This sentence came from a provider that was added in the window.";
 
-let driver, home, page, provider;
+let driver, home, current, page, provider;
 
 before(async () => {
   driver = await Driver.start();
   home = await Home.make();
+  current = home;
   // 200,000 tokens in, 50,000 out: enough to be seen in cents.
   provider = await startProvider(MODEL, ANSWER, { prompt_tokens: 200_000, completion_tokens: 50_000, total_tokens: 250_000 });
   page = await driver.open(BINARY, home.args);
@@ -175,19 +177,30 @@ test("a port that is taken does not keep the window from opening, and it says so
   const taken = await Home.make();
   const holder = createServer();
   await new Promise((resolve) => holder.listen(taken.port, "127.0.0.1", resolve));
-  await home.quit(page);
-  page = await driver.open(BINARY, taken.args);
-  try {
-    await until("the strip says that the port is not on", async () => {
-      const strip = await page.last("strip");
-      return strip !== "" && /taken|in use|off/i.test(strip);
-    });
-  } finally {
-    holder.close();
-    await taken.quit(page);
-    page = null;
-  }
+  await onAnother(taken, () =>
+    until("the strip says that the port is off", async () => /Port off/.test(await page.last("strip"))),
+  );
+  holder.close();
 });
+
+test("a settings file with a mistake does not keep the window from opening, and it says so", async () => {
+  const broken = await Home.make();
+  appendFileSync(broken.config, "\n[[provder]]\nid = \"x\"\n");
+  await onAnother(broken, async () => {
+    await until("the strip says that the file has a mistake", async () => /mistake/.test(await page.last("strip")));
+    const { config_error } = await page.sendAsync("window.__TAURI_INTERNALS__.invoke('control', { name: 'app.status', args: {} }).then(done);");
+    assert.match(config_error, /provder/);
+    assert.match(config_error, /provider/);
+  });
+});
+
+/** Ends the app on `home` and uses it on another installation instead. */
+async function onAnother(other, use) {
+  await current.quit(page);
+  current = other;
+  page = await driver.open(BINARY, other.args);
+  await use();
+}
 
 /** Clicks the element with this test id whose `data-NAME` is `value`, once it is there. */
 async function clickWith(id, name, value) {
