@@ -172,7 +172,12 @@ impl Gateway {
     async fn listen(&self) {
         let requested = self.options.listen_override.unwrap_or(self.core.snapshot().config.listen);
         let mut server = self.server.lock().await;
-        if server.is_some() && self.port().requested == requested.to_string() {
+        let is_there = |server: &Server| {
+            server.address == requested
+                || (self.port().error.is_none() && self.port().requested == requested.to_string())
+        };
+        if let Some(server) = server.as_ref().filter(|server| is_there(server)) {
+            self.set_port(PortState::listening(requested, server.address));
             return;
         }
         let opened = match port::bind(requested).await {
@@ -196,8 +201,17 @@ impl Gateway {
                 PortState { listening: server.as_ref().map(|server| server.address), ..failed }
             }
         };
-        self.port.write().unwrap_or_else(PoisonError::into_inner).clone_from(&state);
-        self.core.tell(Event::PortChanged(state));
+        self.set_port(state);
+    }
+
+    fn set_port(&self, state: PortState) {
+        let before = {
+            let mut port = self.port.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *port, state.clone())
+        };
+        if before != state {
+            self.core.tell(Event::PortChanged(state));
+        }
     }
 
     // === Settings ===

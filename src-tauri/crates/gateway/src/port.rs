@@ -17,7 +17,8 @@ pub struct PortState {
     pub requested: String,
     /// Where clients reach us; `None` while nothing listens.
     pub listening: Option<SocketAddr>,
-    /// Why nothing listens, for people.
+    /// Why the requested address is not open, for people. An address that was open before goes on
+    /// beside it.
     pub error: Option<String>,
     /// An address that was free a moment ago, where the requested one is taken.
     pub suggestion: Option<String>,

@@ -18,8 +18,11 @@ use zeroize::Zeroizing;
 
 use crate::config::KeySource;
 
-/// How long the keychain may take. Unlocking asks the user for a password, which takes a while.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// How long the keychain may take over a look: it asks nobody.
+const LOOK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long it may take over a change: a locked one asks the user for a password first.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(90);
 
 /// A key. Its memory is wiped when it goes, and it never prints itself.
 #[derive(Clone)]
@@ -69,7 +72,9 @@ pub enum SecretError {
         "There is no keychain here: {0}. Start a Secret Service (GNOME Keyring, KWallet, KeePassXC), or name an environment variable (key = \"env:NAME\"). Signalbox never keeps keys in a file."
     )]
     Absent(String),
-    #[error("The keychain did not answer within {} seconds. Restart it, or use an environment variable (key = \"env:NAME\").", DEADLINE.as_secs())]
+    #[error(
+        "The keychain did not answer in time. Unlock or restart it, or use an environment variable (key = \"env:NAME\")."
+    )]
     TimedOut,
     #[error("The keychain failed: {0}.")]
     Failed(String),
@@ -234,7 +239,7 @@ impl Secrets {
     }
 
     pub async fn keychain_status(&self) -> KeychainStatus {
-        match self.ask(SecretStore::status).await {
+        match self.ask(LOOK_DEADLINE, SecretStore::status).await {
             Ok(()) => KeychainStatus { state: KeychainState::Available, message: None },
             Err(error) => KeychainStatus { state: error.keychain_state(), message: Some(error.to_string()) },
         }
@@ -243,7 +248,7 @@ impl Secrets {
     /// Stores a provider's key in the keychain.
     pub async fn set(&self, provider: &str, secret: Secret) -> Result<(), SecretError> {
         let (user, stored) = (provider.to_owned(), secret.clone());
-        self.ask(move |store| store.set(&user, &stored)).await?;
+        self.ask(CHANGE_DEADLINE, move |store| store.set(&user, &stored)).await?;
         self.known().insert(provider.to_owned(), secret);
         Ok(())
     }
@@ -252,7 +257,7 @@ impl Secrets {
     pub async fn delete(&self, provider: &str) -> Result<(), SecretError> {
         self.known().remove(provider);
         let user = provider.to_owned();
-        self.ask(move |store| store.delete(&user)).await
+        self.ask(CHANGE_DEADLINE, move |store| store.delete(&user)).await
     }
 
     /// Forgets what was read of `provider`, so that the next use reads it again: its key was
@@ -267,7 +272,7 @@ impl Secrets {
             return Ok(secret);
         }
         let user = provider.to_owned();
-        match self.ask(move |store| store.get(&user)).await {
+        match self.ask(LOOK_DEADLINE, move |store| store.get(&user)).await {
             Ok(Some(secret)) => {
                 self.known().insert(provider.to_owned(), secret.clone());
                 Ok(secret)
@@ -277,10 +282,11 @@ impl Secrets {
         }
     }
 
-    /// Runs `question` on a thread of its own and waits for it, at most [`DEADLINE`]. A thread
+    /// Runs `question` on a thread of its own and waits for it, at most `deadline`. A thread
     /// that hangs is left behind; it holds nothing that others need.
     async fn ask<T: Send + 'static>(
         &self,
+        deadline: Duration,
         question: impl FnOnce(&dyn SecretStore) -> Result<T, SecretError> + Send + 'static,
     ) -> Result<T, SecretError> {
         let (answer, answered) = oneshot::channel();
@@ -289,7 +295,7 @@ impl Secrets {
             .name("keychain".to_owned())
             .spawn(move || drop(answer.send(question(store.as_ref()))))
             .map_err(|error| SecretError::Failed(error.to_string()))?;
-        match tokio::time::timeout(DEADLINE, answered).await {
+        match tokio::time::timeout(deadline, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(SecretError::Failed("its thread ended without an answer".to_owned())),
             Err(_) => Err(SecretError::TimedOut),

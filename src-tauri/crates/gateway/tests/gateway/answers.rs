@@ -5,8 +5,8 @@ use ledger::{CostStatus, Outcome};
 use serde_json::{Value, json};
 
 use crate::support::{
-    End, House, PATIENCE, Reply, Upstream, ask, failure, good_answer, good_stream, http, provider,
-    read_stream, route, words,
+    End, FLOOD_PIECE_BYTES, House, PATIENCE, Reply, Upstream, ask, failure, good_answer, good_stream, http,
+    provider, read_stream, route, words,
 };
 
 #[tokio::test]
@@ -268,6 +268,28 @@ async fn shutting_down_ends_what_runs_and_puts_it_into_the_book() {
     house.gateway.shutdown().await;
     upstream.was_hung_up_on().await;
     assert_eq!(house.last_request().await.status, Outcome::Cancelled);
+}
+
+/// Without a bound the flood would go on into memory for ever; with one it comes to rest while the
+/// rest of the house goes about its business.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_slows_its_own_provider_and_nobody_else() {
+    const BOUND_BYTES: usize = 512 << 20;
+    let upstream = Upstream::with([Reply::Flood]).await;
+    let house = House::with(&provider("a", &upstream.url)).await;
+    let idle_client = house.post(&ask("a/m", true)).await;
+    assert_eq!(idle_client.status(), 200);
+    let mut before = 0;
+    loop {
+        assert_eq!(house.post(&ask("rehearsal/fast", false)).await.status(), 200);
+        let taken = upstream.pieces_taken();
+        assert!(taken * FLOOD_PIECE_BYTES < BOUND_BYTES, "{taken} pieces went nowhere");
+        if taken == before {
+            break;
+        }
+        before = taken;
+    }
+    drop(idle_client);
 }
 
 async fn settled(events: &mut tokio::sync::broadcast::Receiver<Event>) {

@@ -10,6 +10,7 @@
 mod answers;
 mod drills;
 mod failures;
+mod keychain;
 mod port;
 mod settings;
 mod support;

@@ -126,6 +126,11 @@ async fn a_taken_port_is_explained_and_the_proposed_one_works() {
     assert_eq!(port.listening, Some(before));
     assert_eq!(house.get("/healthz").await.status(), 200);
 
+    // Back to where it still is: that is no conflict with ourselves.
+    house.gateway.edit_config(ConfigEdit::SetListen { address: before.to_string() }).await.unwrap();
+    assert_eq!(house.gateway.port().error, None);
+    assert_eq!(house.get("/healthz").await.status(), 200);
+
     let suggestion = port.suggestion.unwrap();
     house.gateway.edit_config(ConfigEdit::SetListen { address: suggestion.clone() }).await.unwrap();
     let port = house.gateway.port();

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// Long enough for the slowest machine; nothing waits this long when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const FLOOD_PIECE_BYTES: usize = 64 << 10;
 
 pub(crate) struct House {
     pub(crate) gateway: Arc<Gateway>,
@@ -119,6 +122,8 @@ pub(crate) enum Reply {
         pieces: Vec<String>,
         end: End,
     },
+    /// Words without end, as fast as they are taken; [`Upstream::pieces_taken`] counts them.
+    Flood,
     /// Takes the request and never says a word.
     Silence,
 }
@@ -141,6 +146,7 @@ struct Stage {
     requests: Arc<Mutex<Vec<Value>>>,
     hung_up: mpsc::UnboundedSender<()>,
     breaks: Arc<Semaphore>,
+    taken: Arc<AtomicUsize>,
 }
 
 pub(crate) struct Upstream {
@@ -148,6 +154,7 @@ pub(crate) struct Upstream {
     requests: Arc<Mutex<Vec<Value>>>,
     hung_up: mpsc::UnboundedReceiver<()>,
     breaks: Arc<Semaphore>,
+    taken: Arc<AtomicUsize>,
 }
 
 impl Upstream {
@@ -159,19 +166,26 @@ impl Upstream {
             requests: Arc::default(),
             hung_up: sender,
             breaks: Arc::new(Semaphore::new(0)),
+            taken: Arc::default(),
         };
+        let taken = Arc::clone(&stage.taken);
         let breaks = Arc::clone(&stage.breaks);
         let requests = Arc::clone(&stage.requests);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(play).with_state(stage);
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, requests, hung_up, breaks }
+        Self { url, requests, hung_up, breaks, taken }
     }
 
     /// What it was asked, oldest first.
     pub(crate) fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// Pieces of a [`Reply::Flood`] that the server has handed to the network.
+    pub(crate) fn pieces_taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Breaks one connection that waits for it, now or as soon as one does.
@@ -212,6 +226,17 @@ async fn play(State(stage): State<Stage>, request: Request) -> Response {
         Some(Reply::Stream { pieces, end }) => {
             let body = Body::from_stream(pieces_then(pieces, end, stage.breaks, Guard(stage.hung_up)));
             Response::builder().header("content-type", "text/event-stream").body(body).unwrap()
+        }
+        Some(Reply::Flood) => {
+            let piece = Bytes::from(words(&"flood ".repeat(FLOOD_PIECE_BYTES / 6)));
+            let flood = stream::repeat_with(move || {
+                stage.taken.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, Infallible>(piece.clone())
+            });
+            Response::builder()
+                .header("content-type", "text/event-stream")
+                .body(Body::from_stream(flood))
+                .unwrap()
         }
         Some(Reply::Silence) => {
             let _guard = Guard(stage.hung_up);
