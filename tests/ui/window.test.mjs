@@ -39,7 +39,7 @@ describe("a first start without keys", () => {
   });
 
   test("a chat streams, grows, and ends with a receipt", async () => {
-    await page.fill(id("composer"), "/drill long 400");
+    await page.fill(id("composer"), "/drill long 120");
     await page.keyboard.press("Enter");
     await page.waitForSelector(answer("streaming"));
     const length = () => page.locator(id("message-assistant")).last().locator(".md").innerText().then((t) => t.length, () => 0);
@@ -101,7 +101,7 @@ describe("a first start without keys", () => {
 
   test("an answer goes on while another chat is open, and is whole when one comes back", async () => {
     await page.click(id("new-chat"));
-    await page.fill(id("composer"), "/drill long 300");
+    await page.fill(id("composer"), "/drill long 200");
     await page.keyboard.press("Enter");
     await page.waitForSelector(`${answer("streaming")} .md`);
     const chat = page.url();
@@ -168,7 +168,8 @@ describe("a first start without keys", () => {
     await page.click(id("client-add"));
     const key = (await page.textContent(id("client-key"))).trim();
     assert.match(key, /^sb-[\w-]{43}$/);
-    const port = (await page.textContent(id("strip"))).match(/127\.0\.0\.1:\d+/)[0];
+    const port = daemon.ready.listening;
+    assert.ok((await page.textContent(id("strip"))).includes(port));
     const answer = await fetch(`http://${port}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
     assert.equal(answer.status, 200);
     assert.equal((await fetch(`http://${port}/v1/models`, { headers: { authorization: "Bearer sb-wrong" } })).status, 401);
@@ -200,6 +201,7 @@ describe("a first start without keys", () => {
 
   test("history and spend are there after a restart", async () => {
     await page.click(id("nav-chat"));
+    await page.waitForSelector(id("chat-row"));
     const chats = await page.locator(id("chat-row")).count();
     assert.ok(chats >= 4);
     await daemon.end();

@@ -15,8 +15,15 @@ export function modelFor(models: readonly ModelView[], wanted: (string | null | 
     const found = id ? models.find((m) => m.id === id) : undefined;
     if (found) return found;
   }
-  return models.find((m) => m.is_route) ?? models.find((m) => !isRehearsalModel(m)) ?? models.find((m) => m.id === REHEARSAL_DEFAULT) ?? models[0] ?? null;
+  const real = models.filter((m) => !m.is_route && !isRehearsalModel(m));
+  return models.find((m) => m.is_route) ?? real.find(isForChat) ?? real[0] ?? models.find((m) => m.id === REHEARSAL_DEFAULT) ?? models[0] ?? null;
 }
+
+/** Providers list all that they serve; what these names stand for does not hold a conversation. */
+const NOT_FOR_CHAT = /guard|embed|whisper|tts|audio|image|moderation|ocr|rerank|transcri|realtime|speech|safeguard/i;
+
+/** A first choice is one that we know a price of and that can talk. */
+const isForChat = (m: ModelView): boolean => m.output_usd_per_mtok !== null && m.context_window !== null && !NOT_FOR_CHAT.test(m.model);
 
 export interface ModelGroup {
   key: string;
