@@ -209,6 +209,7 @@ impl Reading {
             output_tokens: count("candidatesTokenCount") + count("thoughtsTokenCount"),
             reasoning_tokens: count("thoughtsTokenCount"),
             output_image_tokens: modality("candidatesTokensDetails", "IMAGE", 2),
+            output_video_tokens: modality("candidatesTokensDetails", "VIDEO", 3),
             output_audio_tokens: modality("candidatesTokensDetails", "AUDIO", 4),
             web_searches: self.searches.len() as u64,
             total_tokens: report["totalTokenCount"].as_u64(),

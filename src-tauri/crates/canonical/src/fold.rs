@@ -265,4 +265,21 @@ mod tests {
             .collect();
         assert_eq!(arguments, ["{}", "[]"]);
     }
+
+    #[test]
+    fn a_signature_stays_with_its_part_whatever_the_part_is() {
+        let call = PartKind::ToolCall { id: "a".into(), name: "f".into(), is_server_side: false };
+        let kinds = [PartKind::Text, PartKind::Reasoning, call];
+        let mut events = vec![StreamEvent::Start(crate::event::ResponseStart::default())];
+        for (index, kind) in (0..).zip(kinds) {
+            let delta = PartDelta::Signature(format!("signature {index}"));
+            events.push(StreamEvent::PartStart { index, choice: 0, kind });
+            events.push(StreamEvent::PartDelta { index, delta });
+            events.push(StreamEvent::PartEnd { index });
+        }
+        let response = fold(&events);
+        let signatures: Vec<_> = response.choices[0].parts.iter().filter_map(Part::signature).collect();
+        assert_eq!(signatures, ["signature 0", "signature 1", "signature 2"]);
+        assert_eq!(unfold(&response), events);
+    }
 }

@@ -52,9 +52,9 @@ pub(super) fn convert(usage: &types::Usage) -> Usage {
     let (five_minutes, hour) =
         (lifetimes.ephemeral_5m_input_tokens.unwrap_or(0), lifetimes.ephemeral_1h_input_tokens.unwrap_or(0));
     let cache_read = usage.cache_read_input_tokens.unwrap_or(0);
-    let cache_write = usage.cache_creation_input_tokens.unwrap_or(0).max(five_minutes + hour);
+    let cache_write = usage.cache_creation_input_tokens.unwrap_or(0).max(five_minutes.saturating_add(hour));
     let mut converted = Usage {
-        input_tokens: usage.input_tokens.unwrap_or(0) + cache_read + cache_write,
+        input_tokens: sum(&[usage.input_tokens.unwrap_or(0), cache_read, cache_write]),
         cache_read_tokens: cache_read,
         cache_write_tokens: cache_write,
         cache_write_1h_tokens: hour,
@@ -75,13 +75,19 @@ pub(super) fn convert(usage: &types::Usage) -> Usage {
 }
 
 fn add_pass(usage: &mut Usage, pass: &Value) {
-    let count = |name: &str| pass[name].as_u64().unwrap_or(0);
-    let (read, write) = (count("cache_read_input_tokens"), count("cache_creation_input_tokens"));
-    usage.input_tokens += count("input_tokens") + read + write;
-    usage.cache_read_tokens += read;
-    usage.cache_write_tokens += write;
-    usage.cache_write_1h_tokens += pass["cache_creation"]["ephemeral_1h_input_tokens"].as_u64().unwrap_or(0);
-    usage.output_tokens += count("output_tokens");
+    let count = |place: &str| pass.pointer(place).and_then(Value::as_u64).unwrap_or(0);
+    let (read, write) = (count("/cache_read_input_tokens"), count("/cache_creation_input_tokens"));
+    let hour = count("/cache_creation/ephemeral_1h_input_tokens");
+    usage.input_tokens = sum(&[usage.input_tokens, count("/input_tokens"), read, write]);
+    usage.cache_read_tokens = sum(&[usage.cache_read_tokens, read]);
+    usage.cache_write_tokens = sum(&[usage.cache_write_tokens, write]);
+    usage.cache_write_1h_tokens = sum(&[usage.cache_write_1h_tokens, hour]);
+    usage.output_tokens = sum(&[usage.output_tokens, count("/output_tokens")]);
+}
+
+/// A report may say anything; a sum past its range stays at the end of it.
+fn sum(counts: &[u64]) -> u64 {
+    counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 #[cfg(test)]
@@ -115,6 +121,15 @@ mod tests {
         assert_eq!((usage.output_tokens, usage.reasoning_tokens, usage.web_searches), (40, 12, 2));
         assert_eq!(usage.service_tier.as_deref(), Some("standard"));
         assert_eq!((usage.inference_geo.as_deref(), usage.speed.as_deref()), (Some("us"), Some("fast")));
+    }
+
+    #[test]
+    fn nonsense_counts_stay_in_range() {
+        let most = u64::MAX;
+        let usage = convert(&parsed(json!({"input_tokens": most, "cache_read_input_tokens": most,
+            "cache_creation": {"ephemeral_5m_input_tokens": most, "ephemeral_1h_input_tokens": 1},
+            "output_tokens": -3, "output_tokens_details": {"thinking_tokens": 5}})));
+        assert_eq!((usage.input_tokens, usage.output_tokens, usage.reasoning_tokens), (most, 0, 0));
     }
 
     #[test]

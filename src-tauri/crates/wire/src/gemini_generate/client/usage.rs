@@ -42,11 +42,11 @@ pub(super) fn convert(usage: &UsageMetadata, web_searches: u64) -> Option<Usage>
     let tool_use = usage.tool_use_prompt_token_count.unwrap_or(0);
     let thoughts = usage.thoughts_token_count.unwrap_or(0);
     let input_of = |modality| {
-        count(usage.prompt_tokens_details.as_ref(), modality)
-            + count(usage.tool_use_prompt_tokens_details.as_ref(), modality)
+        let prompt = count(usage.prompt_tokens_details.as_ref(), modality);
+        prompt.saturating_add(count(usage.tool_use_prompt_tokens_details.as_ref(), modality))
     };
     Some(Usage {
-        input_tokens: usage.prompt_token_count.unwrap_or(0).max(cached) + tool_use,
+        input_tokens: usage.prompt_token_count.unwrap_or(0).max(cached).saturating_add(tool_use),
         cache_read_tokens: cached,
         input_audio_tokens: input_of(AUDIO),
         input_image_tokens: input_of(IMAGE),
@@ -54,7 +54,7 @@ pub(super) fn convert(usage: &UsageMetadata, web_searches: u64) -> Option<Usage>
         cache_read_audio_tokens: count(usage.cache_tokens_details.as_ref(), AUDIO),
         cache_read_image_tokens: count(usage.cache_tokens_details.as_ref(), IMAGE),
         tool_use_tokens: tool_use,
-        output_tokens: usage.candidates_token_count.unwrap_or(0) + thoughts,
+        output_tokens: usage.candidates_token_count.unwrap_or(0).saturating_add(thoughts),
         reasoning_tokens: thoughts,
         output_audio_tokens: count(usage.candidates_tokens_details.as_ref(), AUDIO),
         output_image_tokens: count(usage.candidates_tokens_details.as_ref(), IMAGE),
@@ -79,7 +79,7 @@ fn count(details: Option<&Vec<ModalityTokenCount>>, (word, number): Modality) ->
         .flatten()
         .filter(|detail| is_it(&detail.modality))
         .filter_map(|detail| detail.token_count)
-        .sum()
+        .fold(0, u64::saturating_add)
 }
 
 /// The tier in the words that prices use; Vertex names it by its kind of traffic.
