@@ -102,8 +102,8 @@ async fn start(paths: &Paths) -> Started {
 async fn mend(app: &AppHandle, paths: &Paths, error: ControlError) -> Started {
     let (answer, answered) = oneshot::channel();
     let text = format!(
-        "{error}\n\nIt can be moved aside, untouched, and a new one begun. \
-         The chats and figures of the old one are then not shown."
+        "{error}\n\nMoved aside, it stays as it is, and a new one begins: \
+         the chats and figures in it are then not shown."
     );
     let ask = notice::Question {
         title: "The ledger is damaged",

@@ -1,7 +1,9 @@
 // The real window, as a person uses it: WebKitGTK on a screen, a real Secret Service, real sockets.
 import assert from "node:assert/strict";
-import { appendFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { BINARY, Home, filesHolding, keychainHolds, screenshot, startAgain, startProvider } from "./app.mjs";
 import { Driver, until } from "./webdriver.mjs";
@@ -194,7 +196,17 @@ test("a settings file with a mistake does not keep the window from opening, and 
   });
 });
 
-/** Ends the app on `home` and uses it on another installation instead. */
+test("a damaged ledger is said plainly and left as it is until the user speaks", async () => {
+  const damaged = await Home.make();
+  const file = join(damaged.data, "signalbox.db");
+  const bytes = randomBytes(40_000);
+  mkdirSync(damaged.data);
+  writeFileSync(file, bytes);
+  await onAnother(damaged, () => until("the strip says that it is damaged", async () => /damaged/.test(await page.last("strip"))));
+  assert.ok(readFileSync(file).equals(bytes));
+});
+
+/** Ends the app where it runs and uses it on another installation instead. */
 async function onAnother(other, use) {
   await current.quit(page);
   current = other;
