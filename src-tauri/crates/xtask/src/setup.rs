@@ -20,6 +20,23 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     find_chromium().context("no Chromium found; install one and put it on the PATH")
 }
 
+/// Rust's formatter and linter, which a minimal installation leaves out.
+pub(crate) fn rust_tools() -> Result<()> {
+    let there = |tool: &str| sh::read(&mut sh::cargo([tool, "--version"])).is_ok();
+    let missing: Vec<&str> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(tool, _)| !there(tool))
+        .map(|(_, component)| component)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !sh::on_path("rustup") {
+        bail!("Rust's tools are missing: install {} as your Rust was installed", missing.join(" and "));
+    }
+    sh::run(&mut sh::command("rustup", ["component", "add"].into_iter().chain(missing)))
+}
+
 /// An error with the command to type unless Node is new enough.
 pub(crate) fn node() -> Result<()> {
     let wanted = format!("Node {}.{} or newer", NODE.0, NODE.1);

@@ -73,6 +73,7 @@ fn report(results: &[(&str, bool, Duration)]) -> bool {
 }
 
 fn fmt() -> Result<()> {
+    setup::rust_tools()?;
     sh::run(&mut sh::cargo(["fmt", "--all", "--check"]))
 }
 
@@ -118,6 +119,7 @@ fn browser() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
+    setup::rust_tools()?;
     system::provide(&[system::CORE, system::DESKTOP])?;
     // The desktop shell embeds the built UI, so there must be one. `--features desktop`
     // adds the shell to the core's own lints, so one pass sees everything.
