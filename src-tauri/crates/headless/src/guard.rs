@@ -4,6 +4,7 @@
 //! token keeps them out, the check of `Host` keeps out names that were pointed at 127.0.0.1 (DNS
 //! rebinding), and the check of `Origin` keeps out pages that somehow learnt the token.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
@@ -51,7 +52,11 @@ impl Token {
     fn random() -> Result<Self> {
         let mut bytes = [0_u8; TOKEN_BYTES];
         getrandom::fill(&mut bytes).ok().context("The system gave no random bytes for a token.")?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(bytes.iter().fold(String::with_capacity(2 * TOKEN_BYTES), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })))
     }
 
     /// For the one line that tells the token to whoever started us.

@@ -38,10 +38,14 @@ async fn serve(args: ServeArgs) -> Result<()> {
     let token = Token::new()?;
     // Heard from the beginning, so that a signal during the start is not lost.
     let stop = stop_signal()?;
+    let data_dir = args.data.path()?;
     let options =
-        Options { config_path: args.config.path()?, data_dir: args.data.path()?, listen: args.listen };
+        Options { config_path: args.config.path()?, data_dir: data_dir.clone(), listen: args.listen };
     let control = match Control::start(options).await {
         Ok(control) => control,
+        Err(error) if error.kind == ControlErrorKind::AlreadyRunning => {
+            bail!("Signalbox is already running with the data folder {}. {error}", data_dir.display())
+        }
         Err(error) if error.kind == ControlErrorKind::LedgerCorrupt => {
             bail!(
                 "{error}\nTo move it aside and begin a new one: signalboxd repair --data-dir DIR --move-aside"

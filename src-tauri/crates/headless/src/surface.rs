@@ -97,6 +97,9 @@ async fn add_headers(mut response: Response) -> Response {
     for (name, value) in &HEADERS {
         response.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
     }
+    // A browser would else show the page of the version before for a while.
+    let caching = response.headers_mut().entry(header::CACHE_CONTROL);
+    caching.or_insert(HeaderValue::from_static("no-cache"));
     response
 }
 

@@ -113,9 +113,10 @@ pub(crate) async fn save(control: &Control, args: SaveProviderArgs) -> Result<()
     Ok(())
 }
 
-/// Nothing is saved where its key could not be: the message names the alternatives.
+/// Nothing is saved where its key could not be: the message names the alternatives. Asked anew,
+/// for the user may have unlocked it a moment ago.
 async fn refuse_without_keychain(control: &Control) -> Result<()> {
-    let status = control.keychain().status(control.gateway()).await;
+    let status = control.gateway().keychain_status().await;
     let kind = match status.state {
         gateway::KeychainState::Available => return Ok(()),
         gateway::KeychainState::Locked => ControlErrorKind::KeychainLocked,

@@ -41,7 +41,7 @@ fn a_second_daemon_on_the_same_folder_says_so() {
     let daemon = Daemon::start();
     let output = serve(&daemon.folder).output().unwrap();
     assert!(!output.status.success() && output.stdout.is_empty());
-    assert!(stderr(&output).contains("another running Signalbox"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("already running with the data folder"), "{}", stderr(&output));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The control surface and the page over HTTP.
 
+use ledger::Ledger;
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, client, folder, serve};
+use crate::support::{Daemon, PATIENCE, client, folder, serve};
 
 #[tokio::test]
 async fn nothing_opens_without_the_token_or_for_another_page() {
@@ -55,6 +56,43 @@ async fn an_answer_is_watched_over_server_sent_events_and_events_tell_of_it() {
         heard.push_str(std::str::from_utf8(&chunk).unwrap());
     }
     assert!(heard.contains("event: chats.changed") && heard.contains("event: request.started"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_kill_in_the_middle_of_an_answer_keeps_what_had_arrived() {
+    let daemon = Daemon::start();
+    let chat = daemon.control("chats.create", json!({})).await;
+    let text = "Explain tea\n/drill stall";
+    let args = json!({"chat_id": chat["id"], "parent_id": null, "text": text, "model": "rehearsal/fast"});
+    let sent = daemon.control("chat.send", args).await;
+    let message_id = sent["message_id"].as_str().unwrap();
+    let book = daemon.folder.path().join("data").join(ledger::FILE_NAME);
+    let beside = Ledger::attach_existing(&book, 0).unwrap();
+    let arrived = async {
+        loop {
+            let message = beside.message(message_id).unwrap().unwrap();
+            if !message.text.is_empty() {
+                return message.text;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let arrived = tokio::time::timeout(PATIENCE, arrived).await.unwrap();
+    drop(beside);
+
+    let folder = daemon.kill();
+    let command = serve(&folder);
+    let daemon = Daemon::start_with(command, folder);
+    let tree = daemon.control("chats.get", json!({"id": chat["id"]})).await;
+    assert_eq!(
+        (&tree["messages"][0]["text"], &tree["messages"][0]["state"]),
+        (&json!(text), &json!("complete"))
+    );
+    assert_eq!(
+        (&tree["messages"][1]["text"], &tree["messages"][1]["state"]),
+        (&json!(arrived), &json!("interrupted"))
+    );
+    assert_eq!(daemon.export()[0]["status"], "interrupted");
 }
 
 #[tokio::test]

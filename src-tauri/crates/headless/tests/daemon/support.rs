@@ -98,9 +98,19 @@ impl Daemon {
         let mut rest = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "one line is all that it prints");
-        // `self` has a destructor, so the folder is taken out of it.
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        (folder, status.success())
+        (self.take_folder(), status.success())
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(mut self) -> TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.take_folder()
+    }
+
+    /// `self` has a destructor, so the folder is taken out of it.
+    fn take_folder(&mut self) -> TempDir {
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 }
 
