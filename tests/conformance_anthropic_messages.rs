@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
+use signalbox_tests::damage;
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::anthropic_messages::{Reading, read};
 use wire::anthropic_messages::client::AnthropicMessages;
@@ -246,6 +247,22 @@ fn as_sent_back(block: &Value) -> Option<Value> {
     let fields = block.as_object_mut()?;
     fields.retain(|name, _| !matches!(name.as_str(), "citations" | "caller"));
     Some(block)
+}
+
+#[test]
+fn a_damaged_stream_is_never_taken_for_a_whole_answer() {
+    let Some(records) = corpus::records(FAMILY) else { return };
+    let streamed = |record: &Record| record.response.status == 200 && record.stream;
+    let mut failures = Vec::new();
+    let mut damaged = 0;
+    for record in records.iter().flat_map(answers).filter(|record| streamed(record)) {
+        damaged += 1;
+        if let Err(failure) = damage::check(&AnthropicMessages, &Quirks::default(), &record) {
+            failures.push(format!("{}: {failure}", record.id));
+        }
+    }
+    assert!(failures.is_empty(), "{} of {damaged}:\n{}", failures.len(), failures.join("\n"));
+    assert!(damaged > 50, "only {damaged} streams");
 }
 
 // What no record shows.

@@ -6,6 +6,7 @@ use canonical::request::{Media, MediaSource};
 use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Part, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
+use signalbox_tests::damage;
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::gemini_generate::{CallReading, CandidateReading, leaves, read};
 use wire::gemini_generate::client::GeminiGenerate;
@@ -206,6 +207,22 @@ fn as_sent_back(parts: &[Value]) -> Vec<Value> {
         }
     }
     kept
+}
+
+#[test]
+fn a_damaged_stream_is_never_taken_for_a_whole_answer() {
+    let Some(records) = corpus::records(FAMILY) else { return };
+    let streamed = |record: &Record| record.response.status == 200 && record.stream;
+    let mut failures = Vec::new();
+    let mut damaged = 0;
+    for record in records.iter().filter(|record| streamed(record)) {
+        damaged += 1;
+        if let Err(failure) = damage::check(&GeminiGenerate, &Quirks::default(), record) {
+            failures.push(format!("{}: {failure}", record.id));
+        }
+    }
+    assert!(failures.is_empty(), "{} of {damaged}:\n{}", failures.len(), failures.join("\n"));
+    assert!(damaged > 50, "only {damaged} streams");
 }
 
 // What no record shows.

@@ -3,6 +3,7 @@
 
 pub mod corpus;
 pub mod daemon;
+pub mod damage;
 pub mod laws;
 pub mod quirks;
 pub mod reading;
