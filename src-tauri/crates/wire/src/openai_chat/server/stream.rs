@@ -27,6 +27,8 @@ pub(super) struct Encoder {
     begun: BTreeSet<u32>,
     /// The family's fields of each choice, until the chunk that they go with.
     waiting: BTreeMap<u32, Waiting>,
+    /// The next number of an entry, by choice and list (`annotations`, `reasoning_details`, …).
+    entries: BTreeMap<(u32, String), u64>,
     /// The family's fields of the whole answer, until the next chunk.
     waiting_top: Map<String, Value>,
     usage: Option<Usage>,
@@ -66,6 +68,7 @@ impl Encoder {
             calls: BTreeMap::new(),
             begun: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            entries: BTreeMap::new(),
             waiting_top: Map::new(),
             usage: None,
             usage_fields: None,
@@ -125,7 +128,12 @@ impl Encoder {
                 self.delta(choice, "tool_calls", json!([call]), out);
             }
             (Form::Call(number), PartDelta::Signature(signature)) => {
-                let call = json!({"index": number, "extra_content": answer::signature_field(signature)});
+                // The SDK for Python insists on a function in every piece of a call.
+                let call = json!({
+                    "index": number,
+                    "function": {"arguments": ""},
+                    "extra_content": answer::signature_field(signature),
+                });
                 self.delta(choice, "tool_calls", json!([call]), out);
             }
             _ => {}
@@ -186,6 +194,7 @@ impl Encoder {
         for (name, value) in waiting.delta {
             delta.entry(name).or_insert(value);
         }
+        self.number_entries(index, &mut delta);
         let mut choice = Map::from_iter([
             ("index".to_owned(), index.into()),
             ("delta".to_owned(), delta.into()),
@@ -194,6 +203,20 @@ impl Encoder {
         choice.extend(waiting.outer);
         choice.insert("finish_reason".into(), finish_reason);
         self.chunk(&json!([choice]), Map::new(), out);
+    }
+
+    /// Numbers the entries of lists that have no number: the SDKs put a list together by `index`,
+    /// and the one for Python fails without (OpenRouter sends annotations so).
+    fn number_entries(&mut self, choice: u32, delta: &mut Map<String, Value>) {
+        for (name, value) in delta.iter_mut() {
+            let Value::Array(entries) = value else { continue };
+            let next = self.entries.entry((choice, name.clone())).or_default();
+            for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+                let index = entry.get("index").and_then(Value::as_u64).unwrap_or(*next);
+                entry.insert("index".into(), index.into());
+                *next = (*next).max(index + 1);
+            }
+        }
     }
 
     fn chunk(&mut self, choices: &Value, more: Map<String, Value>, out: &mut Vec<u8>) {
