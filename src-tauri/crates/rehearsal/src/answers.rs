@@ -34,6 +34,10 @@ const ASKING: &[&str] = &[
     "what is",
     "what are",
     "what's",
+    "why is",
+    "why are",
+    "why do",
+    "why does",
     "who is",
     "how do i",
     "how do you",
@@ -56,11 +60,12 @@ const ASKING: &[&str] = &[
 ];
 
 const COMMON: &[&str] = &[
-    "about", "after", "also", "and", "answer", "are", "between", "can", "code", "could", "describe", "does",
-    "each", "explain", "five", "for", "four", "from", "function", "give", "have", "how", "into", "list",
-    "make", "please", "program", "script", "short", "show", "some", "table", "tell", "that", "the", "their",
-    "them", "then", "there", "these", "they", "this", "three", "two", "use", "using", "very", "what", "when",
-    "where", "which", "who", "why", "will", "with", "would", "write", "you", "your",
+    "about", "after", "also", "and", "answer", "are", "between", "can", "code", "compare", "diagram", "draw",
+    "could", "describe", "does", "each", "explain", "five", "for", "four", "from", "function", "give",
+    "have", "how", "into", "list", "make", "please", "program", "script", "short", "show", "some", "table",
+    "tell", "that", "the", "their", "them", "then", "there", "these", "they", "this", "three", "two", "use",
+    "using", "very", "what", "when", "where", "which", "who", "why", "will", "with", "would", "write", "you",
+    "your",
 ];
 
 impl Subject {
@@ -86,8 +91,10 @@ impl Subject {
         Self { topic, keywords }
     }
 
+    /// The keyword at `index`; where the prompt has fewer, what there is to say of any subject.
     fn keyword(&self, index: usize) -> &str {
-        &self.keywords[index % self.keywords.len()]
+        const ANY: [&str; 3] = ["the aim", "the rest", "the detail"];
+        self.keywords.get(index).map_or(ANY[index % ANY.len()], String::as_str)
     }
 }
 
@@ -260,6 +267,7 @@ fn diagram(subject: &Subject) -> String {
 
 /// A language by the words that ask for it, and a function in it.
 struct Language {
+    name: &'static str,
     words: &'static [&'static str],
     fence: &'static str,
     template: &'static str,
@@ -268,6 +276,7 @@ struct Language {
 /// `NAME` becomes the function's name; the first language is the one where none is named.
 const LANGUAGES: &[Language] = &[
     Language {
+        name: "Python",
         words: &["python", "py"],
         fence: "python",
         template: "def NAME(items: list[str]) -> dict[str, int]:\n    \"\"\"Count how often each item occurs.\"\"\"\n    \
@@ -275,6 +284,7 @@ const LANGUAGES: &[Language] = &[
                    return counts\n\n\nif __name__ == \"__main__\":\n    print(NAME([\"a\", \"b\", \"a\"]))  # {'a': 2, 'b': 1}\n",
     },
     Language {
+        name: "Rust",
         words: &["rust"],
         fence: "rust",
         template: "use std::collections::BTreeMap;\n\n/// Counts how often each item occurs.\npub fn NAME<'a>(items: &[&'a str]) \
@@ -282,6 +292,7 @@ const LANGUAGES: &[Language] = &[
                    *counts.entry(*item).or_insert(0) += 1;\n    }\n    counts\n}\n",
     },
     Language {
+        name: "TypeScript",
         words: &["typescript", "ts"],
         fence: "typescript",
         template: "/** Counts how often each item occurs. */\nexport function NAME(items: readonly string[]): Map<string, number> \
@@ -289,23 +300,27 @@ const LANGUAGES: &[Language] = &[
                    (counts.get(item) ?? 0) + 1);\n  }\n  return counts;\n}\n",
     },
     Language {
+        name: "JavaScript",
         words: &["javascript", "js", "node"],
         fence: "javascript",
         template: "/** Counts how often each item occurs. */\nexport function NAME(items) {\n  const counts = new Map();\n  for \
                    (const item of items) {\n    counts.set(item, (counts.get(item) ?? 0) + 1);\n  }\n  return counts;\n}\n",
     },
     Language {
+        name: "Go",
         words: &["go", "golang"],
         fence: "go",
         template: "// NAME counts how often each item occurs.\nfunc NAME(items []string) map[string]int {\n\tcounts := \
                    make(map[string]int)\n\tfor _, item := range items {\n\t\tcounts[item]++\n\t}\n\treturn counts\n}\n",
     },
     Language {
+        name: "SQL",
         words: &["sql", "query"],
         fence: "sql",
         template: "SELECT item, count(*) AS occurrences\nFROM NAME\nGROUP BY item\nORDER BY occurrences DESC;\n",
     },
     Language {
+        name: "shell script",
         words: &["bash", "shell", "sh"],
         fence: "bash",
         template: "# Counts how often each line of a file occurs.\nNAME() {\n  sort -- \"$1\" | uniq -c | sort -rn\n}\n",
@@ -332,7 +347,7 @@ fn code(prompt: &str, subject: &Subject) -> String {
     format!(
         "Here is a small piece of {} under the name that you would look for:\n\n```{}\n{program}```\n\n\
          It runs as it stands. It counts, whatever you asked for: the rehearsal knows only this one.\n",
-        language.fence, language.fence
+        language.name, language.fence
     )
 }
 
@@ -381,12 +396,13 @@ pub fn thoughts(prompt: &str) -> String {
 /// What is said of pictures, which a rehearsal cannot see.
 pub fn pictures(images: &[String]) -> String {
     let kinds = images.join(", ");
-    let (count, verb) = match images.len() {
-        1 => ("one picture".to_owned(), "arrived"),
-        many => (format!("{many} pictures"), "arrived"),
+    let count = match images.len() {
+        1 => "one picture".to_owned(),
+        many => format!("{many} pictures"),
     };
     format!(
-        "{NOTICE}\n\nYour message came with {count} ({kinds}), which {verb} whole. A model that sees would describe it here; the rehearsal cannot look at it."
+        "{NOTICE}\n\nYour message came with {count} ({kinds}). A model that sees would describe what is there; the \
+         rehearsal can only say that it arrived whole."
     )
 }
 
