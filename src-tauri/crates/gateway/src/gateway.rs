@@ -1,5 +1,7 @@
 //! The gateway as one value: started, asked, reconfigured, shut down.
 
+mod settings;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -13,8 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::{self, ClientError, NewClient};
-use crate::config::watch::Watch;
-use crate::config::{Config, ConfigEdit, ConfigError, edit};
+use crate::config::ConfigError;
 use crate::core::Core;
 use crate::egress::Egress;
 use crate::engine::{self, Caller, Running};
@@ -88,7 +89,7 @@ impl Gateway {
     /// provider, the port, the watch on the settings file. Where the settings are broken the
     /// defaults hold, and where the port is taken nothing listens: the state says so.
     pub async fn start(options: Options, parts: Parts) -> Result<Arc<Self>, StartError> {
-        let (text, config, config_error) = first_settings(&options.config_path);
+        let (text, config, config_error) = settings::first_settings(&options.config_path);
         let stop = CancellationToken::new();
         let (rehearsal_url, rehearsal) =
             start_rehearsal(stop.clone()).await.map_err(StartError::Rehearsal)?;
@@ -214,130 +215,6 @@ impl Gateway {
         }
     }
 
-    // === Settings ===
-
-    /// The settings that hold: those of the file, or the last good ones.
-    pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.core.snapshot().config)
-    }
-
-    /// Why the file on disk is not what holds; `None` where it is.
-    pub fn config_error(&self) -> Option<ConfigError> {
-        self.config_error.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub fn config_path(&self) -> &Path {
-        &self.options.config_path
-    }
-
-    /// The settings file as it is, good or bad.
-    pub async fn config_text(&self) -> Result<String, ConfigError> {
-        let path = self.options.config_path.clone();
-        blocking(move || edit::read_or_create(&path)).await
-    }
-
-    /// Replaces the whole settings file. What does not parse is refused and nothing is written.
-    pub async fn set_config_text(&self, text: &str) -> Result<(), ConfigError> {
-        let config = edit::parse_text(&self.options.config_path, text)?;
-        self.write_settings(text.to_owned(), config).await
-    }
-
-    /// Makes one change in the settings file; comments stay. It holds when this returns.
-    pub async fn edit_config(&self, change: ConfigEdit) -> Result<(), ConfigError> {
-        let path = self.options.config_path.clone();
-        let (text, config) = blocking(move || {
-            let text = edit::read_or_create(&path)?;
-            edit::apply(&path, &text, &change)
-        })
-        .await?;
-        self.write_settings(text, config).await
-    }
-
-    async fn write_settings(&self, text: String, config: Config) -> Result<(), ConfigError> {
-        let mut known = self.config_text.lock().await;
-        let (path, written) = (self.options.config_path.clone(), text.clone());
-        blocking(move || edit::write(&path, &written)).await?;
-        *known = Some(text);
-        drop(known);
-        self.adopt(Ok(config)).await;
-        Ok(())
-    }
-
-    /// Reads the file again where it changed since it was last read or written.
-    async fn reread_settings(&self) {
-        let mut known = self.config_text.lock().await;
-        let path = self.options.config_path.clone();
-        // A file that is gone for a moment is being replaced; one that stays away is a mistake, and
-        // is not answered by writing an example over the settings that hold.
-        let read = tokio::fs::read_to_string(&path).await;
-        let text = match read {
-            Ok(text) => text,
-            Err(error) => {
-                *known = None;
-                drop(known);
-                let detail = error.to_string();
-                self.adopt(Err(ConfigError::Io { path, deed: "read", detail })).await;
-                return;
-            }
-        };
-        if known.as_deref() == Some(text.as_str()) {
-            return;
-        }
-        let parsed = edit::parse_text(&path, &text);
-        *known = Some(text);
-        drop(known);
-        self.adopt(parsed).await;
-    }
-
-    /// Takes new settings, or keeps the last good ones and says why.
-    async fn adopt(&self, parsed: Result<Config, ConfigError>) {
-        let before = self.core.snapshot();
-        let adopted = parsed.and_then(|config| {
-            let egress = before.egress.with_connect_timeout(config.timeouts.connect);
-            let egress = egress.map_err(ConfigError::Edit)?;
-            Ok(Snapshot::new(config, Some(&self.rehearsal_url), egress))
-        });
-        let error = match adopted {
-            Ok(snapshot) => {
-                self.core.replace_snapshot(snapshot);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        let message = error.as_ref().map(ToString::to_string);
-        if let Some(message) = &message {
-            tracing::warn!(message, "the settings were refused; the last good ones go on");
-        }
-        let is_good = error.is_none();
-        *self.config_error.write().unwrap_or_else(PoisonError::into_inner) = error;
-        if is_good {
-            self.listen().await;
-        }
-        self.core.tell(Event::ConfigChanged { error: message });
-    }
-
-    fn watch_settings(self: &Arc<Self>) {
-        let mut watch = match Watch::start(&self.options.config_path) {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::warn!(%error, "the settings file is not watched; changes count after a restart");
-                return;
-            }
-        };
-        let (gateway, stop) = (Arc::downgrade(self), self.stop.clone());
-        let task = tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    changed = watch.changed() => if changed.is_none() { return },
-                }
-                let Some(gateway) = gateway.upgrade() else { return };
-                gateway.reread_settings().await;
-            }
-        });
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-    }
-
     // === Providers and their keys ===
 
     /// In the order of the settings; the built-in rehearsal is last.
@@ -440,17 +317,6 @@ impl Drop for Gateway {
 
 fn no_provider(id: &str) -> Error {
     Error::new(ErrorKind::NotFound, Origin::Caller, format!("There is no provider \"{id}\" in the settings."))
-}
-
-/// The file's text, the settings that hold, and what is wrong with the file.
-fn first_settings(path: &Path) -> (Option<String>, Config, Option<ConfigError>) {
-    match edit::read_or_create(path) {
-        Ok(text) => match edit::parse_text(path, &text) {
-            Ok(config) => (Some(text), config, None),
-            Err(error) => (Some(text), Config::default(), Some(error)),
-        },
-        Err(error) => (None, Config::default(), Some(error)),
-    }
 }
 
 /// The rehearsal provider on a port of its own, over real HTTP like any other.

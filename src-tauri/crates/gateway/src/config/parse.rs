@@ -1,5 +1,6 @@
 //! Text → [`Config`]. Reads the whole file before it complains, so one look shows every problem.
 
+mod reader;
 mod values;
 
 use std::collections::HashMap;
@@ -7,14 +8,14 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use routing::{STRATEGIES, StrategyId, Target};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 use wire::ProtocolId;
 
 use super::{
     Config, ConfigProblem, DEFAULT_LISTEN, KeySource, Limits, ProviderConfig, REHEARSAL_ID, RouteConfig,
     Timeouts,
 };
+use reader::{Reader, Table, Value, line_of, problem, span_of};
 
 const ROOT_KEYS: &[&str] = &["port", "provider", "route", "timeouts", "limits"];
 const PORT_KEYS: &[&str] = &["listen"];
@@ -63,14 +64,6 @@ pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
-fn problem(line: usize, key: Option<&str>, message: String) -> ConfigProblem {
-    ConfigProblem { line, key: key.map(str::to_owned), message, nearest: None }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
-}
-
 /// The known name most like `name`, if one is alike at all.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let name = name.to_lowercase();
@@ -80,14 +73,6 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.to_owned())
-}
-
-type Table<'i> = DeTable<'i>;
-type Value<'i> = Spanned<DeValue<'i>>;
-
-struct Reader<'t> {
-    text: &'t str,
-    problems: Vec<ConfigProblem>,
 }
 
 impl Reader<'_> {
@@ -381,95 +366,6 @@ impl Reader<'_> {
         }
         limits
     }
-
-    // === Pieces ===
-
-    fn line(&self, span: &Range<usize>) -> usize {
-        line_of(self.text, span.start)
-    }
-
-    fn report(&mut self, span: &Range<usize>, key: &str, message: String) {
-        self.report_nearest(span, key, message, None);
-    }
-
-    fn report_nearest(&mut self, span: &Range<usize>, key: &str, message: String, nearest: Option<String>) {
-        let line = self.line(span);
-        self.problems.push(ConfigProblem { nearest, ..problem(line, Some(key), message) });
-    }
-
-    fn refuse_unknown(&mut self, table: &Table<'_>, place: &str, known: &[&str]) {
-        for (key, _) in table {
-            let name = key.get_ref().as_ref();
-            if known.contains(&name) {
-                continue;
-            }
-            let full = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
-            let place =
-                if place.is_empty() { "at the top of the file".to_owned() } else { format!("in {place}") };
-            let message = format!("Unknown key `{name}` {place}.");
-            self.report_nearest(&key.span(), &full, message, nearest(name, known.iter().copied()));
-        }
-    }
-
-    fn table<'v, 'i>(&mut self, root: &'v Table<'i>, name: &str) -> Option<&'v Table<'i>> {
-        let value = root.get(name)?;
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.report(
-                &value.span(),
-                name,
-                format!("`{name}` is a table: write [{name}] on a line of its own."),
-            );
-        }
-        table
-    }
-
-    fn tables<'v, 'i>(&mut self, root: &'v Table<'i>, name: &str) -> Vec<(&'v Table<'i>, Range<usize>)> {
-        let Some(value) = root.get(name) else { return Vec::new() };
-        let items = value.get_ref().as_array().map(|array| {
-            array
-                .iter()
-                .map(|item| Some((item.get_ref().as_table()?, item.span())))
-                .collect::<Option<Vec<_>>>()
-        });
-        items.flatten().unwrap_or_else(|| {
-            let message = format!("`{name}` is a list of tables: write [[{name}]] with two brackets.");
-            self.report(&value.span(), name, message);
-            Vec::new()
-        })
-    }
-
-    fn text_at(&mut self, table: &Table<'_>, name: &str, key: &str) -> Option<(String, Range<usize>)> {
-        let value = table.get(name)?;
-        let Some(text) = value.get_ref().as_str() else {
-            self.report(&value.span(), key, format!("`{name}` is text: write it in quotation marks."));
-            return None;
-        };
-        Some((text.to_owned(), value.span()))
-    }
-
-    fn required(
-        &mut self,
-        table: &Table<'_>,
-        span: &Range<usize>,
-        name: &str,
-        key: &str,
-    ) -> Option<(String, Range<usize>)> {
-        if !table.contains_key(name) {
-            self.report(span, key, format!("`{key}` is missing."));
-            return None;
-        }
-        let (text, span) = self.text_at(table, name, key)?;
-        if text.trim().is_empty() {
-            self.report(&span, key, format!("`{key}` is empty."));
-            return None;
-        }
-        Some((text, span))
-    }
-}
-
-fn span_of(table: &Table<'_>, name: &str) -> Option<Range<usize>> {
-    table.get(name).map(Spanned::span)
 }
 
 fn is_id(name: &str) -> bool {

@@ -179,17 +179,15 @@ fn openai_model(port: &Port, model: &Model) -> Value {
 }
 
 async fn unknown_path(method: Method, uri: axum::http::Uri) -> Response {
-    refuse(
-        &Error::new(
-            ErrorKind::NotFound,
-            Origin::Caller,
-            format!(
-                "Signalbox has no {method} {}. It answers POST /v1/chat/completions, GET /v1/models and GET /healthz.",
-                uri.path()
-            ),
-        )
-        .with_code("unknown_path"),
-    )
+    // Not `NotFound`: in this dialect that is a model's.
+    let error = Error::caller(format!(
+        "Signalbox has no {method} {}. It answers POST /v1/chat/completions, GET /v1/models and GET /healthz.",
+        uri.path()
+    ))
+    .with_code("unknown_path");
+    let mut response = refuse(&error);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {

@@ -6,7 +6,7 @@ use gateway::config::edit::{ProviderEntry, RouteEntry};
 use gateway::{ConfigEdit, ConfigError, Event, KeyState, Secret};
 use tokio::sync::broadcast::Receiver;
 
-use crate::support::{House, PATIENCE, Upstream, ask, good_answer, provider};
+use crate::support::{House, PATIENCE, Upstream, ask, failure, good_answer, provider};
 
 async fn reread(events: &mut Receiver<Event>) -> Option<String> {
     let wait = async {
@@ -74,6 +74,20 @@ async fn an_edit_from_the_window_holds_at_once_and_keeps_the_comments() {
 }
 
 #[tokio::test]
+async fn changes_made_at_the_same_time_are_all_kept() {
+    let house = House::with("").await;
+    let edits = (0..20).map(|number| {
+        let entry =
+            ProviderEntry { id: format!("p{number}"), kind: "openai".into(), ..ProviderEntry::default() };
+        house.gateway.edit_config(ConfigEdit::PutProvider(entry))
+    });
+    for result in futures_util::future::join_all(edits).await {
+        result.unwrap();
+    }
+    assert_eq!(house.gateway.config().providers.len(), 20);
+}
+
+#[tokio::test]
 async fn text_that_does_not_parse_is_refused_and_not_written() {
     let house = House::with("").await;
     let before = std::fs::read_to_string(&house.config_path).unwrap();
@@ -102,6 +116,28 @@ async fn a_key_goes_to_the_keychain_is_used_and_stands_in_no_file() {
     for entry in std::fs::read_dir(house.gateway.data_dir()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(16).any(|window| window == b"sk-never-on-disk"));
+    }
+}
+
+#[tokio::test]
+async fn each_protocol_is_signed_and_addressed_as_its_vendor_wants_it() {
+    for (kind, header, value, path) in [
+        ("openai", "authorization", "Bearer sk-secret-1", "/v1/chat/completions"),
+        ("anthropic", "x-api-key", "sk-secret-1", "/v1/messages"),
+        ("google", "x-goog-api-key", "sk-secret-1", "/v1beta/models/m:streamGenerateContent?alt=sse"),
+    ] {
+        let upstream = Upstream::with([failure(400, "no")]).await;
+        let settings =
+            format!("[[provider]]\nid = \"a\"\nkind = \"{kind}\"\nbase_url = \"{}\"\n", upstream.url);
+        let house = House::with(&settings).await;
+        house.gateway.set_key("a", Secret::new("sk-secret-1").unwrap()).await.unwrap();
+        assert_eq!(house.post(&ask("a/m", true)).await.status(), 400, "{kind}");
+        let (asked, headers) = upstream.heads().remove(0);
+        assert_eq!(asked, path, "{kind}");
+        assert_eq!(headers[header], value, "{kind}");
+        assert_eq!(headers["accept-encoding"], "identity", "{kind}");
+        let row = format!("{:?}", house.last_request().await);
+        assert!(!row.contains("sk-secret-1"), "{row}");
     }
 }
 

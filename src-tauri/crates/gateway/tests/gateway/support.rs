@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::stream::{self, Stream, StreamExt};
 use gateway::secrets::InMemory;
@@ -144,6 +145,7 @@ pub(crate) enum End {
 struct Stage {
     replies: Arc<Mutex<VecDeque<Reply>>>,
     requests: Arc<Mutex<Vec<Value>>>,
+    heads: Arc<Mutex<Vec<(String, HeaderMap)>>>,
     hung_up: mpsc::UnboundedSender<()>,
     breaks: Arc<Semaphore>,
     taken: Arc<AtomicUsize>,
@@ -152,6 +154,7 @@ struct Stage {
 pub(crate) struct Upstream {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<Value>>>,
+    heads: Arc<Mutex<Vec<(String, HeaderMap)>>>,
     hung_up: mpsc::UnboundedReceiver<()>,
     breaks: Arc<Semaphore>,
     taken: Arc<AtomicUsize>,
@@ -164,23 +167,29 @@ impl Upstream {
         let stage = Stage {
             replies: Arc::new(Mutex::new(replies.into_iter().collect())),
             requests: Arc::default(),
+            heads: Arc::default(),
             hung_up: sender,
             breaks: Arc::new(Semaphore::new(0)),
             taken: Arc::default(),
         };
         let taken = Arc::clone(&stage.taken);
         let breaks = Arc::clone(&stage.breaks);
-        let requests = Arc::clone(&stage.requests);
+        let (requests, heads) = (Arc::clone(&stage.requests), Arc::clone(&stage.heads));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(play).with_state(stage);
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, requests, hung_up, breaks, taken }
+        Self { url, requests, heads, hung_up, breaks, taken }
     }
 
     /// What it was asked, oldest first.
     pub(crate) fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// Address and headers of what it was asked, oldest first.
+    pub(crate) fn heads(&self) -> Vec<(String, HeaderMap)> {
+        self.heads.lock().unwrap().clone()
     }
 
     /// Pieces of a [`Reply::Flood`] that the server has handed to the network.
@@ -212,7 +221,9 @@ impl Drop for Guard {
 }
 
 async fn play(State(stage): State<Stage>, request: Request) -> Response {
-    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    let (head, body) = request.into_parts();
+    stage.heads.lock().unwrap().push((head.uri.to_string(), head.headers));
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     stage.requests.lock().unwrap().push(serde_json::from_slice(&body).unwrap_or(Value::Null));
     let reply = stage.replies.lock().unwrap().pop_front();
     match reply {
