@@ -140,3 +140,32 @@ async fn health_and_spend_speak_of_what_was_asked() {
     let refused = core.ask("health.list", json!({"minutes": 0})).await.unwrap_err();
     assert_eq!(refused.kind, ControlErrorKind::Invalid);
 }
+
+#[tokio::test]
+async fn a_taken_address_is_said_with_a_free_one_and_the_old_one_goes_on() {
+    let core = Core::start_with("[port]\nlisten = \"127.0.0.1:0\"\n").await;
+    let before = core.call("app.status", json!({})).await["port"]["listening"].clone();
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let refused = core.ask("settings.set_listen", json!({"listen": taken})).await.unwrap_err();
+    assert_eq!(refused.kind, ControlErrorKind::Port);
+    let port = core.call("app.status", json!({})).await["port"].clone();
+    assert_eq!((&port["listening"], &port["requested"]), (&before, &json!(taken)));
+    let free = port["suggestion"].as_str().unwrap();
+    assert!(free != taken && refused.message.contains(free), "{}", refused.message);
+    let outside = core.ask("settings.set_listen", json!({"listen": "0.0.0.0:80"})).await.unwrap_err();
+    assert_eq!(outside.kind, ControlErrorKind::Settings);
+}
+
+#[tokio::test]
+async fn a_new_chat_asks_the_first_provider_that_can_answer_and_then_what_was_asked_last() {
+    let settings = "[[provider]]\nid = \"locked\"\nkind = \"openai\"\nmodels = [\"a\"]\n\n\
+                    [[provider]]\nid = \"workstation\"\nkind = \"openai-compatible\"\n\
+                    base_url = \"http://127.0.0.1:9/v1\"\nkey = \"none\"\nmodels = [\"llama\"]\n";
+    let core = Core::start_with(settings).await;
+    assert_eq!(core.call("chats.create", json!({})).await["model"], "workstation/llama");
+    core.call("providers.set_key", json!({"id": "locked", "secret": "sk-x"})).await;
+    let chat = core.call("chats.create", json!({"model": "locked/a"})).await;
+    assert_eq!(chat["model"], "locked/a");
+    assert_eq!(core.call("chats.create", json!({})).await["model"], "locked/a");
+}

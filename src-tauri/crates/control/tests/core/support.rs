@@ -47,10 +47,12 @@ impl Core {
     }
 
     async fn open(folder: &TempDir) -> Arc<Control> {
+        let settings = std::fs::read_to_string(folder.path().join("settings.toml")).unwrap();
         let options = Options {
             config_path: folder.path().join("settings.toml"),
             data_dir: folder.path().join("data"),
-            listen_override: Some("127.0.0.1:0".parse().unwrap()),
+            // Settings that name a port mean it.
+            listen_override: (!settings.contains("[port]")).then(|| "127.0.0.1:0".parse().unwrap()),
         };
         let path = options.data_dir.join(ledger::FILE_NAME);
         let parts = Parts {
