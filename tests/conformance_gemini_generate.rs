@@ -1,5 +1,8 @@
 //! Every recorded answer in Google's generateContent decodes to what a plain reading of its JSON says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
+#![allow(clippy::needless_pass_by_value, reason = "values are written where they are used")]
+
 use std::collections::BTreeMap;
 
 use canonical::request::{Media, MediaSource};
@@ -225,10 +228,34 @@ fn a_damaged_stream_is_never_taken_for_a_whole_answer() {
     assert!(damaged > 50, "only {damaged} streams");
 }
 
+#[test]
+fn the_recorded_list_of_models_is_read_whole() {
+    let Some(records) = corpus::records("models") else { return };
+    let google = records.iter().filter(|record| record.provider == "google");
+    let mut lists = 0;
+    for record in google.filter(|record| record.response.status == 200) {
+        let said: Value = serde_json::from_slice(&record.body()).unwrap();
+        let models = GeminiGenerate.decode_models(&record.body()).unwrap();
+        let generate = |model: &&Value| {
+            let methods = model["supportedGenerationMethods"].as_array();
+            methods.is_none_or(|methods| methods.contains(&"generateContent".into()))
+        };
+        let expected: Vec<&Value> = said["models"].as_array().unwrap().iter().filter(generate).collect();
+        assert_eq!(models.len(), expected.len(), "{}", record.id);
+        for (model, said) in models.iter().zip(expected) {
+            assert_eq!(Some(format!("models/{}", model.id).as_str()), said["name"].as_str());
+            assert_eq!(model.context_window, said["inputTokenLimit"].as_u64());
+            assert_eq!(model.max_output_tokens, said["outputTokenLimit"].as_u64());
+        }
+        lists += 1;
+    }
+    assert!(lists > 0, "no recorded list");
+}
+
 // What no record shows.
 
 fn stream(chunks: &[Value]) -> Decoded {
-    let body: String = chunks.iter().map(|chunk| format!("data: {chunk}\r\n\r\n")).collect();
+    let body = chunks.iter().map(|chunk| format!("data: {chunk}\r\n\r\n")).collect::<Vec<_>>().concat();
     let decoded = laws::decode_stream(&GeminiGenerate, &Quirks::default(), [body.as_bytes()]);
     laws::grammar(&decoded).unwrap();
     decoded

@@ -4,6 +4,8 @@
 //! A second test holds the shapes to the recorded requests: a field that no recorded client of the
 //! real API ever sent must be named here, with the document that knows it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -138,12 +140,15 @@ fn encode(protocol: ProtocolId, model: &str, most: u64, asked: &Value) -> HttpRe
 fn check(case: &str, protocol: ProtocolId, model: &str, most: u64, asked: &Value) {
     let sent = encode(protocol, model, most, asked);
     assert_eq!(sent.method, wire::Method::Post);
-    let query: String = sent.query.iter().map(|(name, value)| format!("?{name}={value}")).collect();
-    let headers: String = sent.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let query: Vec<String> = sent.query.iter().map(|(name, value)| format!("?{name}={value}")).collect();
+    let headers: Vec<String> =
+        sent.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     let body: Value = serde_json::from_slice(&sent.body).unwrap();
     let shown = format!(
-        "The client says:\n{asked:#}\n\nThe provider gets:\nPOST {}{query}\n{headers}{body:#}\n",
-        sent.path
+        "The client says:\n{asked:#}\n\nThe provider gets:\nPOST {}{}\n{}{body:#}\n",
+        sent.path,
+        query.concat(),
+        headers.concat()
     );
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("snapshots");

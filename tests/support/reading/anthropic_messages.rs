@@ -64,6 +64,7 @@ fn read_event(event: &Value, blocks: &mut BTreeMap<u64, Value>, reading: &mut Re
     }
 }
 
+#[expect(clippy::panic, reason = "test support: what nobody read must stop the test")]
 fn read_delta(delta: &Value, block: &mut Value) {
     let (from, to) = match delta["type"].as_str().unwrap_or("") {
         "text_delta" => ("text", "text"),

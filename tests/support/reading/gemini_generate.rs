@@ -107,9 +107,9 @@ fn read_part(part: &Value, reading: &mut CandidateReading) {
     let mut is_whole = false;
     if let Some(text) = part["text"].as_str() {
         if is_thought {
-            reading.thought.push_str(text)
+            reading.thought.push_str(text);
         } else {
-            reading.text.push_str(text)
+            reading.text.push_str(text);
         }
         // An empty text with a signature is a part; without one it is nothing.
         if !text.is_empty() || !part["thoughtSignature"].is_null() {
@@ -132,6 +132,7 @@ fn read_part(part: &Value, reading: &mut CandidateReading) {
 }
 
 /// A call with a name begins; one without goes on.
+#[expect(clippy::panic, reason = "test support: what nobody read must stop the test")]
 fn read_call(piece: &Value, calls: &mut Vec<CallReading>) {
     if let Some(name) = piece["name"].as_str() {
         let id = piece["id"].as_str().map(str::to_owned);
@@ -180,6 +181,7 @@ impl CandidateReading {
 
 impl Reading {
     /// The counts by our convention: thoughts are output, what tools brought in is input.
+    #[expect(clippy::panic, reason = "test support: what nobody read must stop the test")]
     pub fn usage(&self) -> Option<Usage> {
         let report = Value::Object(self.usage.clone());
         let count = |name: &str| report[name].as_u64().unwrap_or(0);

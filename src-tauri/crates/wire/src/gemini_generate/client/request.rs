@@ -188,7 +188,10 @@ fn declaration(function: &FunctionTool) -> FunctionDeclaration {
         name: function.name.clone(),
         description: function.description.clone(),
         // A function without parameters has no schema: an empty object type is refused.
-        parameters_json_schema: function.parameters.clone().filter(|schema| !takes_nothing(schema)),
+        parameters_json_schema: function
+            .parameters
+            .clone()
+            .filter(|schema| schema.is_object() && !takes_nothing(schema)),
         extensions: function.extensions.get(FAMILY).cloned().unwrap_or_default(),
     }
 }
