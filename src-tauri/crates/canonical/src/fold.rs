@@ -246,7 +246,7 @@ mod tests {
         let more =
             |index, text: &str| StreamEvent::PartDelta { index, delta: PartDelta::Arguments(text.into()) };
         let events = [
-            StreamEvent::Start(Default::default()),
+            StreamEvent::Start(crate::event::ResponseStart::default()),
             call(0, "a"),
             call(1, "b"),
             more(0, "{"),

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn each_law_is_held() {
-        let start = || StreamEvent::Start(Default::default());
+        let start = || StreamEvent::Start(crate::event::ResponseStart::default());
         let open = |index| StreamEvent::PartStart { index, choice: 0, kind: PartKind::Text };
         let text = |index| StreamEvent::PartDelta { index, delta: PartDelta::Text("a".into()) };
         let arguments = |index| StreamEvent::PartDelta { index, delta: PartDelta::Arguments("a".into()) };
