@@ -3,6 +3,8 @@
 //!
 //! What is expected is read off the same JSON by `reading::openai_chat`, written apart.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as its body does")]
+
 use std::collections::BTreeMap;
 
 use canonical::request::Opaque;
@@ -180,9 +182,8 @@ fn finish_of(choice: &ChoiceReading) -> FinishReason {
     match choice.finish.as_deref() {
         Some("length" | "max_tokens") => FinishReason::Length,
         Some("content_filter") => FinishReason::ContentFilter,
-        Some("tool_calls" | "function_call") => FinishReason::ToolCalls,
         Some("stop" | "eos") | None if choice.calls.is_empty() => FinishReason::Stop,
-        Some("stop" | "eos") | None => FinishReason::ToolCalls,
+        Some("tool_calls" | "function_call" | "stop" | "eos") | None => FinishReason::ToolCalls,
         Some(_) => FinishReason::Other,
     }
 }
@@ -496,7 +497,9 @@ fn normalised(mut body: Value) -> Value {
     }
     // No tools at all.
     if fields.get("tools").is_none_or(|tools| tools == &json!([])) {
-        ["tools", "tool_choice"].iter().for_each(|name| drop(fields.remove(*name)));
+        for name in ["tools", "tool_choice"] {
+            fields.remove(name);
+        }
     }
     for tool in fields.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
         if tool.get("type").is_none() {

@@ -210,21 +210,22 @@ impl Plan {
     }
 
     fn settings(&self, replay: &Replay) -> String {
-        let mut text = String::new();
-        for ((provider, protocol), id) in &self.providers {
-            let kind = kind(provider, protocol);
-            text.push_str(&format!(
-                "[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nprotocol = \"{protocol}\"\nbase_url = \"{}\"\nkey = \"env:SIGNALBOX_REPLAY_KEY\"\n\n",
-                replay.url()
-            ));
-        }
+        let provider = |((provider, protocol), id): (&(String, String), &String)| {
+            let (kind, url) = (kind(provider, protocol), replay.url());
+            format!(
+                "[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nprotocol = \"{protocol}\"\n\
+                 base_url = \"{url}\"\nkey = \"env:SIGNALBOX_REPLAY_KEY\"\n"
+            )
+        };
+        let providers: Vec<String> = self.providers.iter().map(provider).collect();
         let first =
             self.cases.iter().find(|case| case["kind"] == "whole").and_then(|case| case["model"].as_str());
-        let (provider, model) = first.and_then(|model| model.split_once('/')).unwrap_or_default();
-        text.push_str(&format!(
-            "[[route]]\nname = \"replayed\"\nstrategy = \"priority\"\ntargets = [{{ provider = \"{provider}\", model = \"{model}\" }}]\n"
-        ));
-        text
+        let (id, model) = first.and_then(|model| model.split_once('/')).unwrap_or_default();
+        let route = format!(
+            "[[route]]\nname = \"replayed\"\nstrategy = \"priority\"\n\
+             targets = [{{ provider = \"{id}\", model = \"{model}\" }}]\n"
+        );
+        providers.join("\n") + "\n" + &route
     }
 
     fn summary(&self) -> String {
@@ -344,9 +345,8 @@ fn read_openai(record: &Record, body: &str) -> Answer {
         let finish = match choice.finish.as_deref() {
             Some("length") => Some("length"),
             Some("content_filter") => Some("content_filter"),
-            Some(_) if has_calls => Some("tool_calls"),
+            _ if has_calls => Some("tool_calls"),
             Some(_) => Some("stop"),
-            None if has_calls => Some("tool_calls"),
             // A whole document lacks nothing, whatever it does not say.
             None if is_snowflake || !record.stream => Some("stop"),
             None => None,
@@ -388,7 +388,7 @@ fn read_anthropic(record: &Record, body: &str) -> Answer {
         ..Said::default()
     };
     Answer {
-        usage: reading.usage().map(counts),
+        usage: reading.usage().as_ref().map(counts),
         has_error: reading.error.is_some(),
         choices: if reading.id.is_some() { vec![said] } else { Vec::new() },
     }
@@ -396,7 +396,7 @@ fn read_anthropic(record: &Record, body: &str) -> Answer {
 
 fn read_gemini(body: &str) -> Answer {
     let reading = gemini_generate::read(body);
-    let usage = reading.usage().map(counts);
+    let usage = reading.usage().as_ref().map(counts);
     let choices = reading.candidates.into_values().map(|candidate| {
         let finish = match candidate.finish.as_deref() {
             Some("MAX_TOKENS" | "2") => Some("length"),
@@ -417,7 +417,7 @@ fn read_gemini(body: &str) -> Answer {
     Answer { choices: choices.collect(), usage, has_error: false }
 }
 
-fn counts(usage: canonical::Usage) -> [u64; 4] {
+fn counts(usage: &canonical::Usage) -> [u64; 4] {
     [
         usage.input_tokens,
         usage.output_tokens,
@@ -448,7 +448,8 @@ fn judge_arrived(plan: &Plan, arrived: &[Arrived]) -> Result<()> {
         let protocol = case["protocol"].as_str().unwrap_or("");
         match case["kind"].as_str() {
             Some("vision") => {
-                ensure!(has_pixel(protocol, &last(&case["model"])?.body), "{}: no image", case["id"])
+                let body = &last(&case["model"])?.body;
+                ensure!(has_pixel(protocol, body), "{}: no image in {body}", case["id"]);
             }
             Some("tool_loop") => {
                 let body = &last(&case["second_model"])?.body;

@@ -178,12 +178,11 @@ fn read_call(piece: &Value, calls: &mut Vec<CallReading>) {
         ("", _, _) => None,
         (id, ..) => calls.iter().rposition(|call| call.id == id),
     };
-    match goes_on {
-        Some(position) => calls[position].arguments.push_str(&arguments),
-        None => {
-            let signature = text(&piece["extra_content"]["google"]["thought_signature"]);
-            calls.push(CallReading { id, index, name, arguments, signature });
-        }
+    if let Some(position) = goes_on {
+        calls[position].arguments.push_str(&arguments);
+    } else {
+        let signature = text(&piece["extra_content"]["google"]["thought_signature"]);
+        calls.push(CallReading { id, index, name, arguments, signature });
     }
 }
 

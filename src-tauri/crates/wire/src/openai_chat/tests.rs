@@ -24,8 +24,8 @@ struct Told {
 
 /// Drives a stream whose events hold `frames`, and holds it to the grammar.
 fn told(frames: &[&str]) -> Told {
-    let stream: String = frames.iter().map(|frame| format!("data: {frame}\n\n")).collect();
-    driven(stream.as_bytes())
+    let stream = frames.join("\n\ndata: ");
+    driven(format!("data: {stream}\n\n").as_bytes())
 }
 
 fn driven(bytes: &[u8]) -> Told {
@@ -40,7 +40,7 @@ fn driven(bytes: &[u8]) -> Told {
 }
 
 /// A chunk with one choice.
-fn chunk(delta: Value, finish_reason: Value) -> String {
+fn chunk(delta: &Value, finish_reason: &Value) -> String {
     json!({
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
@@ -51,15 +51,15 @@ fn chunk(delta: Value, finish_reason: Value) -> String {
 }
 
 fn text(text: &str) -> String {
-    chunk(json!({ "content": text }), Value::Null)
+    chunk(&json!({ "content": text }), &Value::Null)
 }
 
-fn call(piece: Value) -> String {
-    chunk(json!({ "tool_calls": [piece] }), Value::Null)
+fn call(piece: &Value) -> String {
+    chunk(&json!({ "tool_calls": [piece] }), &Value::Null)
 }
 
 fn finished(word: &str) -> String {
-    chunk(json!({}), word.into())
+    chunk(&json!({}), &word.into())
 }
 
 fn calls(told: &Told) -> Vec<(String, String, String)> {
@@ -90,10 +90,10 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn fragments_of_parallel_calls_find_their_call_by_index() {
     let got = names_and_arguments(&[
-        call(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}})),
-        call(json!({"index": 1, "id": "b", "function": {"name": "g", "arguments": "{\"y\""}})),
-        call(json!({"index": 0, "function": {"arguments": "{\"x\":1}"}})),
-        call(json!({"index": 1, "function": {"arguments": ":2}"}})),
+        call(&json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}})),
+        call(&json!({"index": 1, "id": "b", "function": {"name": "g", "arguments": "{\"y\""}})),
+        call(&json!({"index": 0, "function": {"arguments": "{\"x\":1}"}})),
+        call(&json!({"index": 1, "function": {"arguments": ":2}"}})),
         finished("tool_calls"),
     ]);
     assert_eq!(got, pairs(&[("f", "{\"x\":1}"), ("g", "{\"y\":2}")]));
@@ -111,7 +111,7 @@ fn whole_calls_that_share_one_index_or_have_none_stay_apart() {
     ] {
         let whole = |mut piece: Value, arguments: &str| {
             piece["function"] = json!({"name": "f", "arguments": arguments});
-            call(piece)
+            call(&piece)
         };
         let got = names_and_arguments(&[
             whole(first.clone(), "{\"x\":1}"),
@@ -133,8 +133,8 @@ fn fragments_that_repeat_id_or_name_or_change_the_id_go_on_with_their_call() {
         (json!("another"), Value::Null),
     ] {
         let got = names_and_arguments(&[
-            call(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\""}})),
-            call(json!({"index": 0, "id": id, "function": {"name": name, "arguments": ":1}"}})),
+            call(&json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\""}})),
+            call(&json!({"index": 0, "id": id, "function": {"name": name, "arguments": ":1}"}})),
             finished("tool_calls"),
         ]);
         assert_eq!(got, expected, "{id} {name}");
@@ -144,7 +144,8 @@ fn fragments_that_repeat_id_or_name_or_change_the_id_go_on_with_their_call() {
 #[test]
 fn minted_ids_are_the_same_each_time_and_differ_between_answers() {
     let frames = |id: &str| {
-        let piece = call(json!({"function": {"name": "f", "arguments": {"x": 1}}})).replace("chatcmpl-1", id);
+        let piece =
+            call(&json!({"function": {"name": "f", "arguments": {"x": 1}}})).replace("chatcmpl-1", id);
         told(&[&piece, &finished("stop"), "[DONE]"])
     };
     let (one, again, other) = (frames("one"), frames("one"), frames("other"));
@@ -185,7 +186,7 @@ fn what_comes_after_the_finish_reason_is_kept_and_the_last_usage_holds() {
         json!({"id": "x", "choices": [], "usage": {"prompt_tokens": count, "completion_tokens": 1}})
             .to_string()
     };
-    let late = call(json!({"id": "a", "function": {"name": "f", "arguments": "{}"}}));
+    let late = call(&json!({"id": "a", "function": {"name": "f", "arguments": "{}"}}));
     let told = told(&[&text("Hello"), &finished("stop"), &usage(3), &late, &usage(5), "[DONE]"]);
     told.outcome.clone().unwrap();
     assert_eq!(calls(&told).len(), 1);
@@ -238,8 +239,8 @@ fn a_page_or_a_document_instead_of_a_stream_is_told_apart() {
 #[test]
 fn free_form_calls_and_unknown_words_are_kept() {
     let told = told(&[
-        &call(json!({"index": 0, "id": "a", "type": "custom", "custom": {"name": "sql", "input": "SEL"}})),
-        &call(json!({"index": 0, "type": "custom", "custom": {"input": "ECT"}})),
+        &call(&json!({"index": 0, "id": "a", "type": "custom", "custom": {"name": "sql", "input": "SEL"}})),
+        &call(&json!({"index": 0, "type": "custom", "custom": {"input": "ECT"}})),
         &finished("ran_out_of_ink"),
         "[DONE]",
     ]);
@@ -252,7 +253,7 @@ fn free_form_calls_and_unknown_words_are_kept() {
 
 // === requests ===
 
-fn decoded(body: Value) -> Result<ChatRequest, Error> {
+fn decoded(body: &Value) -> Result<ChatRequest, Error> {
     server::OpenAiChat.decode_request(body.to_string().as_bytes())
 }
 
@@ -291,7 +292,7 @@ fn a_bad_request_is_refused_by_the_name_of_its_field() {
         (json!({"model": "m", "messages": user, "tools": [{"type": "function"}]}), "tools[0].function"),
         (json!({"model": "m", "messages": user, "tool_choice": "maybe"}), "tool_choice"),
     ] {
-        let error = decoded(body.clone()).unwrap_err();
+        let error = decoded(&body).unwrap_err();
         assert_eq!(error.param.as_deref(), Some(param), "{body}");
         assert!(error.message.contains(param), "{}", error.message);
         assert_eq!(error.kind, ErrorKind::InvalidRequest);
@@ -301,7 +302,7 @@ fn a_bad_request_is_refused_by_the_name_of_its_field() {
 
 #[test]
 fn the_form_before_tools_becomes_tools_and_results_find_their_call() {
-    let request = decoded(json!({
+    let request = decoded(&json!({
         "model": "m",
         "functions": [{"name": "f", "parameters": {}}],
         "function_call": {"name": "f"},
@@ -338,7 +339,7 @@ fn unknown_fields_are_kept_where_they_stood() {
         "stream": true,
         "stream_options": {"include_obfuscation": false, "include_usage": true},
     });
-    let request = decoded(body.clone()).unwrap();
+    let request = decoded(&body).unwrap();
     assert_eq!(encoded(&request, &Quirks::default()).unwrap(), body);
 }
 
@@ -407,7 +408,9 @@ fn context() -> AnswerContext {
 
 fn streamed(events: &[StreamEvent], context: &AnswerContext) -> Vec<Value> {
     let (mut encoder, mut out) = (server::OpenAiChat.stream_encoder(context), Vec::new());
-    events.iter().for_each(|event| encoder.event(event, &mut out));
+    for event in events {
+        encoder.event(event, &mut out);
+    }
     encoder.end(&mut out);
     let text = String::from_utf8(out).unwrap();
     assert!(text.ends_with("data: [DONE]\n\n"));
@@ -516,7 +519,7 @@ fn a_signature_travels_with_its_call_and_comes_back() {
     let body: Value =
         serde_json::from_slice(&server::OpenAiChat.encode_response(&response, &context())).unwrap();
     let message = body["choices"][0]["message"].clone();
-    let request = decoded(json!({"model": "m", "messages": [message]})).unwrap();
+    let request = decoded(&json!({"model": "m", "messages": [message]})).unwrap();
     let Content::ToolCall(back) = &request.messages[0].parts[0].content else { panic!("no call") };
     assert_eq!(back.signature.as_deref(), Some("sig"));
 }

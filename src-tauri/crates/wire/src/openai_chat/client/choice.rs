@@ -348,16 +348,13 @@ impl ChoiceState {
             (None, Some(index)) => have["index"] == index,
             (None, None) => true,
         });
-        match known.and_then(|have| have.pointer_mut("/custom/input")) {
-            Some(Value::String(have)) => have.push_str(&input),
-            _ => {
-                let id = id.unwrap_or_else(|| self.mint_id(answer_key));
-                let name = custom.name.unwrap_or_default();
-                self.customs.push(
-                    json!({"id": id, "index": index, "type": "custom", "custom": {"name": name, "input": input}}),
-                );
-            }
+        if let Some(Value::String(have)) = known.and_then(|have| have.pointer_mut("/custom/input")) {
+            have.push_str(&input);
+            return;
         }
+        let id = id.unwrap_or_else(|| self.mint_id(answer_key));
+        let custom = json!({"name": custom.name.unwrap_or_default(), "input": input});
+        self.customs.push(json!({"id": id, "index": index, "type": "custom", "custom": custom}));
     }
 
     fn image(&mut self, part: Value, sink: &mut Sink<'_>) {

@@ -176,7 +176,9 @@ impl Decoder {
         {
             return Err(failed(word));
         }
-        ended.iter().for_each(|choice| choice.finish(&mut sink));
+        for choice in &ended {
+            choice.finish(&mut sink);
+        }
         if ended.is_empty() || !open.is_empty() { Err(truncated()) } else { Ok(()) }
     }
 

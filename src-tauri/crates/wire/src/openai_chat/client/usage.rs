@@ -45,7 +45,9 @@ pub(super) fn rest(raw: &RawValue) -> serde_json::Map<String, Value> {
         ("completion_tokens_details", &["reasoning_tokens", "audio_tokens"][..]),
     ] {
         let Some(Value::Object(details)) = fields.get_mut(name) else { continue };
-        known.iter().for_each(|known| drop(details.remove(*known)));
+        for known in known {
+            details.shift_remove(*known);
+        }
     }
     fields.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()));
     fields
@@ -102,8 +104,10 @@ fn reconcile(usage: &mut Usage, quirks: &Quirks) {
     let counted = usage.input_tokens.saturating_add(usage.output_tokens);
     let surplus = usage.total_tokens.and_then(|total| total.checked_sub(counted));
     match surplus {
+        // xAI, where no total says so.
+        None if quirks.reasoning_beside_completion => add(&mut usage.output_tokens, usage.reasoning_tokens),
         // Of a stated total, nothing is left: every subset stands within.
-        Some(0) => {}
+        None | Some(0) => {}
         // xAI.
         Some(surplus) if surplus == usage.reasoning_tokens => add(&mut usage.output_tokens, surplus),
         // Mistral's audio.
@@ -116,8 +120,6 @@ fn reconcile(usage: &mut Usage, quirks: &Quirks) {
             add(&mut usage.output_tokens, surplus);
         }
         Some(_) => {}
-        None if quirks.reasoning_beside_completion => add(&mut usage.output_tokens, usage.reasoning_tokens),
-        None => {}
     }
     // Azure-hosted Grok: 161 cached of 10 prompt tokens. What exceeds a total is no part of it.
     if cached > usage.input_tokens {

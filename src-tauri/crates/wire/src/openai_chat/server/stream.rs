@@ -121,7 +121,7 @@ impl Encoder {
         let Some(Place { choice, form }) = self.parts.get(&index).copied() else { return };
         match (form, delta) {
             (Form::Prose(field), PartDelta::Text(text)) => {
-                self.delta(choice, field, text.clone().into(), out)
+                self.delta(choice, field, text.clone().into(), out);
             }
             (Form::Call(number), PartDelta::Arguments(pieces)) => {
                 let call = json!({"index": number, "function": {"arguments": pieces}});
