@@ -9,8 +9,8 @@ use canonical::{Error, ErrorKind, Origin, Retry};
 use routing::{StrategyId, Target};
 
 use crate::core::Core;
-use crate::models;
-use crate::providers::Snapshot;
+use crate::models::{self, Model};
+use crate::providers::{Provider, Snapshot};
 
 /// Near names that an error proposes.
 const NEAR_NAMES: usize = 3;
@@ -82,7 +82,35 @@ fn ambiguous(name: &str, servers: &[Target]) -> Error {
 }
 
 fn unknown(core: &Core, snapshot: &Snapshot, name: &str) -> Error {
-    let mut near: Vec<(f64, String)> = models::all(core, snapshot)
+    let hint = did_you_mean(models::all(core, snapshot), name)
+        .unwrap_or_else(|| "GET /v1/models lists what there is.".to_owned());
+    let mut error = Error::new(
+        ErrorKind::NotFound,
+        Origin::Caller,
+        format!("There is no model, route or provider for \"{name}\". {hint}"),
+    )
+    .with_code("model_not_found")
+    .with_param("model");
+    error.retry = Retry::Never;
+    error
+}
+
+/// Adds to a provider's own "no such model" the names of its models that come near.
+pub(super) fn explain_missing_model(core: &Core, provider: &Provider, model: &str, error: &mut Error) {
+    if error.kind != ErrorKind::NotFound || error.origin != Origin::Provider {
+        return;
+    }
+    let known = models::known(&core.lists, provider);
+    if known.iter().all(|known| known.model != model)
+        && let Some(hint) = did_you_mean(known, model)
+    {
+        error.message = format!("{} {hint}", error.message.trim_end());
+    }
+}
+
+/// The names that come near, in a question; `None` where none does.
+fn did_you_mean(models: Vec<Model>, name: &str) -> Option<String> {
+    let mut near: Vec<(f64, String)> = models
         .into_iter()
         .map(|model| {
             let likeness =
@@ -93,18 +121,5 @@ fn unknown(core: &Core, snapshot: &Snapshot, name: &str) -> Error {
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let near: Vec<String> = near.into_iter().take(NEAR_NAMES).map(|(_, id)| format!("\"{id}\"")).collect();
-    let hint = if near.is_empty() {
-        "GET /v1/models lists what there is.".to_owned()
-    } else {
-        format!("Did you mean {}?", near.join(", "))
-    };
-    let mut error = Error::new(
-        ErrorKind::NotFound,
-        Origin::Caller,
-        format!("There is no model, route or provider for \"{name}\". {hint}"),
-    )
-    .with_code("model_not_found")
-    .with_param("model");
-    error.retry = Retry::Never;
-    error
+    (!near.is_empty()).then(|| format!("Did you mean {}?", near.join(", ")))
 }

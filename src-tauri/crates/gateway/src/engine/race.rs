@@ -136,7 +136,8 @@ impl Race<'_> {
         };
         let opened = match opened {
             Ok(opened) => opened,
-            Err(error) => {
+            Err(mut error) => {
+                admit::explain_missing_model(self.core, provider, &target.model, &mut error);
                 book.attempt_ended(ticket, Some(provider), &seen, Some(&error));
                 return Tried::Refused(error);
             }

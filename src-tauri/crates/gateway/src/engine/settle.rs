@@ -99,14 +99,15 @@ impl Total {
         self.has_reported |= cost.status() == CostStatus::Reported;
     }
 
-    /// `last_is_known`: the attempt that answered has a cost. What an earlier one may have cost
-    /// then makes the sum an estimate; without it nothing can be said.
+    /// `last_is_known`: the last attempt, which is the one that answered, has a cost. What an
+    /// earlier one may have cost makes the sum an estimate; where nothing but free attempts is
+    /// known, nothing can be said.
     fn cost(&self, last_is_known: bool) -> Cost {
         if !self.has_known && !self.has_unknown {
             // Refused before anybody was asked.
             return Cost::FREE;
         }
-        if !last_is_known {
+        if !last_is_known || (self.has_unknown && self.sum == PicoUsd::ZERO) {
             return Cost::UNKNOWN;
         }
         if self.has_unknown || self.has_estimate {
@@ -367,4 +368,54 @@ fn cost_of(priced: &Priced, outcome: Outcome) -> Cost {
 
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(costs: &[Cost]) -> Cost {
+        let mut total = Total::default();
+        costs.iter().for_each(|cost| total.add(*cost));
+        total.cost(costs.last().is_some_and(|cost| cost.picousd().is_some()))
+    }
+
+    #[test]
+    fn a_request_costs_what_its_attempts_cost_and_never_pretends_to_know() {
+        let known = |amount| Cost::computed(PicoUsd(amount));
+        for (costs, expected) in [
+            (vec![], Cost::FREE),
+            (vec![known(5)], known(5)),
+            (vec![Cost::FREE, known(5)], known(5)),
+            (vec![known(2), known(5)], known(7)),
+            (vec![Cost::FREE, Cost::reported(PicoUsd(5))], Cost::reported(PicoUsd(5))),
+            (vec![Cost::estimated(PicoUsd(2)), known(5)], Cost::estimated(PicoUsd(7))),
+            // The answer's cost is known, an earlier attempt's is not: the sum is a lower bound.
+            (vec![Cost::UNKNOWN, known(5)], Cost::estimated(PicoUsd(5))),
+            (vec![known(5), Cost::UNKNOWN], Cost::UNKNOWN),
+            // Nothing would look like a price.
+            (vec![Cost::UNKNOWN, Cost::FREE], Cost::UNKNOWN),
+        ] {
+            assert_eq!(total(&costs), expected, "{costs:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_cut_short_is_an_estimate_even_where_usage_was_reported() {
+        let priced = |status| Priced {
+            cost: Some(PicoUsd(5)),
+            status,
+            lines: Vec::new(),
+            reported: None,
+            row: None,
+            price_version: String::new(),
+            notes: Vec::new(),
+        };
+        let computed = priced(catalog::CostStatus::Computed);
+        assert_eq!(cost_of(&computed, Outcome::Ok), Cost::computed(PicoUsd(5)));
+        assert_eq!(cost_of(&computed, Outcome::Cancelled), Cost::estimated(PicoUsd(5)));
+        assert_eq!(cost_of(&computed, Outcome::Truncated), Cost::estimated(PicoUsd(5)));
+        let reported = priced(catalog::CostStatus::Reported);
+        assert_eq!(cost_of(&reported, Outcome::Cancelled), Cost::reported(PicoUsd(5)));
+    }
 }

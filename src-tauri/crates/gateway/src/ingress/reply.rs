@@ -10,7 +10,7 @@ use canonical::{ChatResponse, Error, ErrorKind, Origin};
 use futures_util::stream;
 use wire::{AnswerContext, Dialect, StreamEncoder};
 
-use crate::engine::{Committed, EngineEvent, Running};
+use crate::engine::{EngineEvent, Running};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-signalbox-provider");
@@ -52,30 +52,28 @@ pub(super) async fn answer(
     wants_stream: bool,
 ) -> Response {
     let request_id = running.request_id.clone();
-    let refuse = |error: &Error, attempts: Option<u32>| {
-        let mut response = refusal(dialect, error, Some(&request_id));
-        if let Some(attempts) = attempts {
-            response.headers_mut().insert(ATTEMPTS, HeaderValue::from(attempts));
-        }
-        response
-    };
+    let refuse = |error: &Error| refusal(dialect, error, Some(&request_id));
     let committed = match running.events.recv().await {
         Some(EngineEvent::Committed(committed)) => committed,
         Some(EngineEvent::Ended(ending)) => {
             let error = ending.error.unwrap_or_else(no_answer);
-            return refuse(&error, Some(ending.receipt.attempts));
+            let mut response = refuse(&error);
+            let receipt = &ending.receipt;
+            mark(&mut response, receipt.provider.as_deref(), receipt.model.as_deref(), receipt.attempts);
+            return response;
         }
-        Some(EngineEvent::Answer(_) | EngineEvent::Whole(_)) | None => return refuse(&no_answer(), None),
+        Some(EngineEvent::Answer(_) | EngineEvent::Whole(_)) | None => return refuse(&no_answer()),
     };
     let mut response = if wants_stream {
         streamed(dialect.stream_encoder(&context), running)
     } else {
         match whole(&mut running).await {
             Ok(answer) => json(StatusCode::OK, dialect.encode_response(&answer, &context)),
-            Err(error) => refuse(&error, Some(committed.attempts)),
+            Err(error) => refuse(&error),
         }
     };
-    mark(&mut response, &request_id, &committed);
+    insert(response.headers_mut(), REQUEST_ID, &request_id);
+    mark(&mut response, Some(&committed.provider), Some(&committed.model), committed.attempts);
     response
 }
 
@@ -153,12 +151,15 @@ async fn next_bytes(mut writer: Writer) -> Option<(Bytes, Option<Writer>)> {
     }
 }
 
-fn mark(response: &mut Response, request_id: &str, committed: &Committed) {
+/// Says who answered, or who was asked last, and how many attempts it took.
+fn mark(response: &mut Response, provider: Option<&str>, model: Option<&str>, attempts: u32) {
     let headers = response.headers_mut();
-    insert(headers, REQUEST_ID, request_id);
-    insert(headers, PROVIDER, &committed.provider);
-    insert(headers, MODEL, &committed.model);
-    headers.insert(ATTEMPTS, HeaderValue::from(committed.attempts));
+    for (name, value) in [(PROVIDER, provider), (MODEL, model)] {
+        if let Some(value) = value {
+            insert(headers, name, value);
+        }
+    }
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
 /// Leaves the header out where the value cannot stand in one.

@@ -158,6 +158,16 @@ async fn an_unknown_model_is_refused_with_the_names_that_come_near() {
 }
 
 #[tokio::test]
+async fn a_model_that_its_provider_does_not_have_is_refused_with_near_names_as_well() {
+    let missing = crate::support::failure(404, "The model `llama-3.3-80b` does not exist.");
+    let upstream = Upstream::with([missing]).await;
+    let house = House::with(&format!("{}models = [\"llama-3.3-70b\"]\n", provider("a", &upstream.url))).await;
+    let (status, error, kind) = refused(&house, "a/llama-3.3-80b", true).await;
+    assert_eq!((status, kind.as_str()), (404, "not_found"));
+    assert!(message(&error).contains("Did you mean \"a/llama-3.3-70b\"?"), "{error}");
+}
+
+#[tokio::test]
 async fn a_bare_name_is_found_in_the_list_that_its_one_provider_gives() {
     let list = Reply::Whole {
         status: 200,
