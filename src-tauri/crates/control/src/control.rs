@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures_util::stream::BoxStream;
 use gateway::{Gateway, Parts};
@@ -66,7 +66,7 @@ impl Control {
             .await
             .map_err(|error| ControlError::internal(error.to_string()))?;
         let (events, _) = broadcast::channel(EVENTS);
-        tokio::spawn(forward(gateway.subscribe(), events.clone()));
+        tokio::spawn(forward(Arc::downgrade(&gateway), gateway.subscribe(), events.clone()));
         Ok(Arc::new(Self {
             generations: Arc::new(Generations::new(Arc::clone(&gateway), events.clone())),
             keychain: Keychain::default(),
@@ -217,10 +217,14 @@ fn render<T: serde::Serialize>(result: &T) -> Result<Value> {
 }
 
 /// Passes the gateway's events on in the fronts' words, until the gateway is gone.
-async fn forward(mut source: broadcast::Receiver<gateway::Event>, events: broadcast::Sender<ControlEvent>) {
+async fn forward(
+    gateway: Weak<Gateway>,
+    mut source: broadcast::Receiver<gateway::Event>,
+    events: broadcast::Sender<ControlEvent>,
+) {
     loop {
         let event = match source.recv().await {
-            Ok(event) => translate(event),
+            Ok(event) => translate(&gateway, event),
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 tracing::debug!(missed, "events were lost on the way to the fronts");
                 continue;
@@ -232,7 +236,7 @@ async fn forward(mut source: broadcast::Receiver<gateway::Event>, events: broadc
     }
 }
 
-fn translate(event: gateway::Event) -> ControlEvent {
+fn translate(gateway: &Weak<Gateway>, event: gateway::Event) -> ControlEvent {
     match event {
         gateway::Event::RequestStarted { request_id, .. } => {
             ControlEvent::RequestStarted(RequestEvent { id: request_id })
@@ -249,6 +253,9 @@ fn translate(event: gateway::Event) -> ControlEvent {
             listening: port.listening.map(|address| address.to_string()),
         }),
         // A key is part of how a provider stands, and providers are read again with the settings.
-        gateway::Event::KeyChanged { .. } => ControlEvent::ConfigChanged(ConfigChangedEvent { error: None }),
+        gateway::Event::KeyChanged { .. } => {
+            let error = gateway.upgrade().and_then(|gateway| gateway.config_error());
+            ControlEvent::ConfigChanged(ConfigChangedEvent { error: error.map(|error| error.to_string()) })
+        }
     }
 }

@@ -172,6 +172,41 @@ async fn thoughts_and_tool_calls_are_kept_apart_from_the_text() {
 }
 
 #[tokio::test]
+async fn thoughts_are_shown_before_the_answer_and_kept() {
+    let core = Core::start().await;
+    let chat = core.new_chat().await;
+    let sent = core.send(&chat, None, "Explain tea", "rehearsal/thinker").await;
+    let message_id = text(&sent["message_id"]);
+    let mut items = core.control.watch(&message_id, 0).await.unwrap();
+    let first = tokio::time::timeout(crate::support::PATIENCE, items.next()).await.unwrap().unwrap();
+    let thought = first.reasoning.unwrap();
+    assert!(!thought.is_empty() && first.text.unwrap_or_default().is_empty());
+    core.call("chat.stop", json!({"message_id": message_id})).await;
+    let message = core.ended(&message_id).await;
+    assert!(message.reasoning.starts_with(&thought));
+    assert_eq!(message.text, "");
+}
+
+#[tokio::test]
+async fn a_route_fails_over_and_the_receipt_says_so() {
+    let settings = "[[route]]\nname = \"best\"\ntargets = [{ provider = \"rehearsal\", model = \"drill-401\" }, \
+                    { provider = \"rehearsal\", model = \"fast\" }]\n";
+    let core = Core::start_with(settings).await;
+    let mut events = core.control.subscribe();
+    let message = core.answer("Explain tea", "best").await;
+    let receipt = message.receipt.unwrap();
+    assert_eq!((receipt.route.as_deref(), receipt.attempts), (Some("best"), 2));
+    assert_eq!((receipt.provider.as_deref(), receipt.model.as_deref()), (Some("rehearsal"), Some("fast")));
+    assert_eq!((message.state, message.model.as_deref()), (MessageState::Complete, Some("best")));
+    let failed = event(&mut events, |event| matches!(event, ControlEvent::AttemptFailed(_))).await;
+    assert_eq!(failed.data()["model"], "drill-401");
+    let request = core.call("requests.get", json!({"id": receipt.request_id})).await;
+    let outcomes: Vec<_> =
+        request["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
+    assert_eq!(outcomes, [&json!("failed"), &json!("ok")]);
+}
+
+#[tokio::test]
 async fn a_failed_answer_says_why_and_keeps_its_request() {
     let core = Core::start().await;
     for (drill, kind) in
