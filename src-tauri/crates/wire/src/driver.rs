@@ -92,6 +92,9 @@ impl StreamDriver {
                 let mut deliver = |frame: Frame<'_>| decode(decoder.as_mut(), counters, frame, out);
                 framer.finish(&mut deliver)?;
                 self.counters.comments = framer.comments();
+                if self.counters.frames == 0 && framer.strays() > 0 {
+                    return Err(plain_text());
+                }
                 if self.counters.frames == 0 {
                     return Err(truncated("The provider opened a stream and sent nothing in it."));
                 }
@@ -183,6 +186,15 @@ fn decode(
 
 fn truncated(message: &str) -> Error {
     Error::new(ErrorKind::Truncated, Origin::Provider, message)
+}
+
+fn plain_text() -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        "The provider answered with plain text instead of a stream. \
+         Check the base URL, and any proxy between here and the provider.",
+    )
 }
 
 fn too_large(_: FrameTooLarge) -> Error {

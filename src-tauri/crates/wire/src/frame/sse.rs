@@ -17,6 +17,8 @@ pub struct SseFramer {
     has_data: bool,
     event: Option<String>,
     comments: u64,
+    /// Lines that are no field of the standard's.
+    strays: u64,
 }
 
 impl SseFramer {
@@ -77,6 +79,11 @@ impl SseFramer {
         self.comments
     }
 
+    /// Lines that the standard does not know; where nothing else came, the body is plain text.
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
     fn hold(&mut self, bytes: &[u8]) -> Result<(), FrameTooLarge> {
         if self.line.len() + bytes.len() > MAX_FRAME_BYTES {
             return Err(FrameTooLarge);
@@ -114,8 +121,9 @@ impl SseFramer {
                 self.data.push_str(&String::from_utf8_lossy(value));
             }
             b"event" => self.event = Some(String::from_utf8_lossy(value).into_owned()),
-            // `id` and `retry` speak to a client that reconnects, which nobody does to an LLM.
-            _ => {}
+            // They speak to a client that reconnects, which nobody does to an LLM.
+            b"id" | b"retry" => {}
+            _ => self.strays += 1,
         }
         Ok(())
     }

@@ -230,6 +230,9 @@ fn a_page_or_a_document_instead_of_a_stream_is_told_apart() {
     );
     assert_eq!(driven(b"{}").outcome.unwrap_err().kind, ErrorKind::InvalidResponse);
     assert_eq!(driven(b"").outcome.unwrap_err().kind, ErrorKind::Truncated);
+    assert_eq!(driven(b"404 page not found\n").outcome.unwrap_err().kind, ErrorKind::InvalidResponse);
+    assert_eq!(driven(b": keep-alive\n\n").outcome.unwrap_err().kind, ErrorKind::Truncated);
+    assert_eq!(driven(br#"{"id":"x","choices":[{"mess"#).outcome.unwrap_err().kind, ErrorKind::Truncated);
     let whole = br#"{"id":"x","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#;
     let told = driven(whole);
     told.outcome.unwrap();

@@ -61,7 +61,10 @@ impl Decoder {
     /// A whole answer. Its JSON is closed, so nothing of it is missing, whether a finish reason
     /// was sent or not.
     pub(super) fn whole(mut self, body: &[u8]) -> Result<ChatResponse, Error> {
-        let chunk: Chunk = serde_json::from_slice(body).map_err(|_| not_an_answer())?;
+        let chunk: Chunk = serde_json::from_slice(body).map_err(|error| {
+            let is_cut = error.is_eof() && body.trim_ascii_start().starts_with(b"{");
+            if is_cut { cut() } else { not_an_answer() }
+        })?;
         if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
             return Err(not_an_answer());
         }
@@ -278,6 +281,14 @@ fn truncated() -> Error {
         ErrorKind::Truncated,
         Origin::Provider,
         "The provider's answer broke off: its stream ended without a finish reason.",
+    )
+}
+
+fn cut() -> Error {
+    Error::new(
+        ErrorKind::Truncated,
+        Origin::Provider,
+        "The provider's answer broke off: its JSON ends in the middle.",
     )
 }
 
