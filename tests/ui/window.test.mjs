@@ -113,7 +113,86 @@ describe("a first start without keys", () => {
     assert.equal(await page.locator(id("message-assistant")).count(), 1);
   });
 
+  test("the log follows the end, lets go of it when the reader scrolls up, and returns when asked", async () => {
+    await page.setViewportSize({ width: 800, height: 420 });
+    await page.click('.bar [title="Chats"]');
+    await page.waitForSelector(".list.open");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".list.open", { state: "detached" });
+    await page.click('.bar [title="Chats"]');
+    await page.click(id("new-chat"));
+    await page.waitForSelector(".list.open", { state: "detached" });
+    await page.fill(id("composer"), "/drill long 600");
+    await page.keyboard.press("Enter");
+    const log = () => page.evaluate(() => {
+      const el = document.querySelector('[role="log"]');
+      return { top: el.scrollTop, height: el.scrollHeight, gap: el.scrollHeight - el.scrollTop - el.clientHeight, over: el.scrollHeight - el.clientHeight };
+    });
+    await page.waitForFunction(() => {
+      const el = document.querySelector('[role="log"]');
+      return el && el.scrollHeight - el.clientHeight > 250;
+    });
+    // Growth comes before the jump within a frame, so the end is waited for. A log that did not
+    // follow would only get farther from it.
+    const atEnd = () => page.waitForFunction(() => {
+      const el = document.querySelector('[role="log"]');
+      return el.scrollHeight - el.scrollTop - el.clientHeight <= 2;
+    });
+    await atEnd();
+    await page.locator('[role="log"]').hover();
+    await page.mouse.wheel(0, -120);
+    await page.waitForSelector(id("to-end"));
+    const left = await log();
+    await page.waitForFunction((height) => document.querySelector('[role="log"]').scrollHeight > height + 60, left.height);
+    assert.equal((await log()).top, left.top, "growth does not move the reader");
+    await page.click(id("to-end"));
+    await page.waitForSelector(id("to-end"), { state: "detached" });
+    const back = await log();
+    await page.waitForFunction((height) => document.querySelector('[role="log"]').scrollHeight > height + 30, back.height);
+    await atEnd();
+    await page.click(id("stop"));
+    await page.waitForSelector(answer("stopped"));
+  });
+
+  test("the list of chats stays beside a wide window", async () => {
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.waitForSelector(id("chat-search"));
+  });
+
+  test("a question asked differently becomes a second version of it", async () => {
+    await page.click(id("new-chat"));
+    await page.fill(id("composer"), "first wording");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(answer("complete"), { timeout: 30_000 });
+    await page.locator(id("message-user")).hover();
+    await page.getByRole("button", { name: "Ask differently" }).click();
+    await page.fill(id("composer"), "second wording");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(`${id("message-user")} >> text=second wording`);
+    assert.match(await page.locator(`${id("message-user")} ${id("siblings")}`).innerText(), /2 \/ 2/);
+    await page.waitForSelector(answer("complete"), { timeout: 30_000 });
+    await page.keyboard.press("Alt+ArrowLeft");
+    await page.waitForSelector(`${id("message-user")} >> text=first wording`);
+  });
+
+  test("a chat is renamed, found by its new name, and deleted after one question", async () => {
+    await page.getByRole("heading", { level: 1 }).getByRole("button").click();
+    await page.getByLabel("Title").fill("A renamed chat");
+    await page.getByRole("button", { name: "Rename", exact: true }).click();
+    await page.fill(id("chat-search"), "renamed");
+    await page.waitForFunction((sel) => document.querySelectorAll(sel).length === 1, id("chat-row"));
+    await page.locator(id("chat-row")).hover();
+    await page.getByRole("button", { name: "More for A renamed chat" }).click();
+    await page.getByRole("menuitem", { name: "Delete" }).click();
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    await page.waitForFunction((sel) => document.querySelectorAll(sel).length === 0, id("chat-row"));
+    await page.fill(id("chat-search"), "");
+    await page.waitForSelector(id("chat-row"));
+  });
+
   test("a draft is there after a reload", async () => {
+    await page.locator(`${id("chat-row")} a`).first().click();
+    await page.waitForSelector(id("message-user"));
     await page.fill(id("composer"), "not sent yet");
     await page.locator(id("composer")).blur();
     await page.waitForResponse((r) => r.url().endsWith("/control/chats.set_draft"));

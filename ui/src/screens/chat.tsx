@@ -25,6 +25,7 @@ export function ChatScreen({ chatId }: { chatId: string | null }) {
     setListOpen(true);
     requestAnimationFrame(() => searchRef.current?.focus());
   }), [setListOpen]);
+  useClosedByEscape(listOpen, setListOpen);
   return (
     <div className="cols">
       <aside className={listOpen ? "pane list open" : "pane list"} aria-label="Chats">
@@ -35,6 +36,22 @@ export function ChatScreen({ chatId }: { chatId: string | null }) {
       <Conversation key={chatId ?? "new"} chatId={chatId} />
     </div>
   );
+}
+
+/** The list over a narrow window closes with Esc, and with the screen. */
+function useClosedByEscape(isOpen: boolean, setOpen: (open: boolean) => void): void {
+  useEffect(() => {
+    if (!isOpen) return;
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      // Esc would otherwise also stop the answer behind the list.
+      event.preventDefault();
+      setOpen(false);
+    };
+    window.addEventListener("keydown", onKeyDown, { capture: true });
+    return () => window.removeEventListener("keydown", onKeyDown, { capture: true });
+  }, [isOpen, setOpen]);
+  useEffect(() => () => setOpen(false), [setOpen]);
 }
 
 function Conversation({ chatId }: { chatId: string | null }) {

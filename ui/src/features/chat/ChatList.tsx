@@ -23,6 +23,11 @@ export function ChatList({ current, searchRef }: { current: string | null; searc
   const { data: chats, error } = useRead("chats.list", query === "" ? {} : { query });
   const total = useRead("chats.list", {}).data?.length ?? 0;
   const scroller = useRef<HTMLDivElement>(null);
+  const setOpen = useUi((s) => s.setChatListOpen);
+  const newChat = () => {
+    setOpen(false);
+    go("chat");
+  };
   return (
     <>
       <div className="top">
@@ -30,7 +35,7 @@ export function ChatList({ current, searchRef }: { current: string | null; searc
           <Icon name="search" small />
           <input ref={searchRef} type="search" value={search} onChange={(e) => setSearch(e.target.value)} placeholder={total > 0 ? `Search ${plural(total, "chat")}` : "Search chats"} aria-label="Search chats" data-testid={testids.chatSearch} />
         </label>
-        <button type="button" className="btn icon" title="New chat, Ctrl N" aria-label="New chat" data-testid={testids.newChat} onClick={() => go("chat")}>
+        <button type="button" className="btn icon" title="New chat, Ctrl N" aria-label="New chat" data-testid={testids.newChat} onClick={newChat}>
           <Icon name="plus" />
         </button>
       </div>

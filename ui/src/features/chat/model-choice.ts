@@ -31,12 +31,20 @@ export interface ModelGroup {
   models: ModelView[];
 }
 
+const ROUTES = "routes";
+const DRILLS = "rehearsal-drills";
+/** What comes first and last in the list; all other groups stand between, by name. */
+const PLACE: Record<string, number> = { [ROUTES]: -1, [REHEARSAL]: 1, [DRILLS]: 2 };
+
 /** Routes first, then providers by name, the rehearsal last. */
 export function groupModels(models: readonly ModelView[], nameOf: (provider: string) => string): ModelGroup[] {
-  const routes = models.filter((m) => m.is_route);
-  const providers = [...new Set(models.filter((m) => !m.is_route).map((m) => m.provider ?? ""))];
-  const groups = providers
-    .map((p) => ({ key: p, label: nameOf(p), models: models.filter((m) => !m.is_route && (m.provider ?? "") === p) }))
-    .sort((a, b) => Number(a.key === REHEARSAL) - Number(b.key === REHEARSAL) || a.label.localeCompare(b.label));
-  return routes.length > 0 ? [{ key: "routes", label: "Routes", models: routes }, ...groups] : groups;
+  const labelOf = (key: string): string => (key === ROUTES ? "Routes" : key === DRILLS ? "Rehearsal, misbehaving" : nameOf(key));
+  return [...new Set(models.map(groupOf))]
+    .map((key) => ({ key, label: labelOf(key), models: models.filter((m) => groupOf(m) === key) }))
+    .sort((a, b) => (PLACE[a.key] ?? 0) - (PLACE[b.key] ?? 0) || a.label.localeCompare(b.label));
+}
+
+function groupOf(m: ModelView): string {
+  if (m.is_route) return ROUTES;
+  return isRehearsalModel(m) && m.model.startsWith("drill-") ? DRILLS : (m.provider ?? "");
 }

@@ -143,6 +143,12 @@ function whereOf(p: ProviderView): string {
   }
 }
 
+function alternativesTo(state: KeychainStatus["state"]): string {
+  return state === "locked"
+    ? "Unlock it in the system; keys stored there work again at once."
+    : "Give keys in environment variables instead (env:NAME), or start a Secret Service such as GNOME Keyring or KWallet. Keys are never written to a file.";
+}
+
 /** No keychain is no dead end: what works instead is said here. */
 function KeychainNote({ keychain }: { keychain: KeychainStatus }) {
   const title = { available: "", locked: "The keychain is locked", absent: "There is no keychain here", error: "The keychain does not work" }[keychain.state];
@@ -150,12 +156,7 @@ function KeychainNote({ keychain }: { keychain: KeychainStatus }) {
   return (
     <div className="pad">
       <Callout state={keychain.state === "locked" ? "half_open" : "degraded"} title={title}>
-        <p>{keychain.message}</p>
-        <p>
-          {keychain.state === "locked"
-            ? "Unlock it in the system; keys stored there work again at once."
-            : "Give keys in environment variables instead (env:NAME), or start a Secret Service such as GNOME Keyring or KWallet. Keys are never written to a file."}
-        </p>
+        <p>{keychain.message ?? alternativesTo(keychain.state)}</p>
       </Callout>
     </div>
   );
