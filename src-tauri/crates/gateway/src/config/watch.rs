@@ -1,7 +1,7 @@
 //! Tells when the settings file changed on disk.
 
-use std::ffi::OsStr;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -18,24 +18,31 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches `path` through its folder, because editors replace a file rather than write into it.
+    /// Watches `path` through its folder, because editors replace a file rather than write into it;
+    /// where it is a link, through the folder of what it leads to as well.
     pub fn start(path: &Path) -> Result<Self, notify::Error> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().map(OsStr::to_owned);
+        let mut watched = vec![path.to_owned()];
+        watched.extend(std::fs::canonicalize(path).ok());
+        let names: Vec<OsString> =
+            watched.iter().filter_map(|path| Some(path.file_name()?.to_owned())).collect();
         let (sender, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let is_ours =
+                |path: &PathBuf| names.iter().any(|name| path.file_name() == Some(name.as_os_str()));
             // An error may stand for lost events: look at the file to be sure.
             let concerns_us = event.map_or(true, |event| {
-                !event.kind.is_access()
-                    && (event.need_rescan()
-                        || event.paths.iter().any(|path| path.file_name() == name.as_deref()))
+                !event.kind.is_access() && (event.need_rescan() || event.paths.iter().any(is_ours))
             });
             if concerns_us {
                 // Full means that a change is already announced.
                 let _ = sender.try_send(());
             }
         })?;
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        let mut folders: Vec<PathBuf> = watched.iter().map(|path| folder_of(path)).collect();
+        folders.dedup();
+        for folder in folders {
+            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        }
         Ok(Self { _watcher: watcher, changes })
     }
 
@@ -44,5 +51,12 @@ impl Watch {
         self.changes.recv().await?;
         while let Ok(Some(())) = tokio::time::timeout(REST, self.changes.recv()).await {}
         Some(())
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
     }
 }

@@ -376,7 +376,9 @@ mod tests {
 
     fn total(costs: &[Cost]) -> Cost {
         let mut total = Total::default();
-        costs.iter().for_each(|cost| total.add(*cost));
+        for cost in costs {
+            total.add(*cost);
+        }
         total.cost(costs.last().is_some_and(|cost| cost.picousd().is_some()))
     }
 

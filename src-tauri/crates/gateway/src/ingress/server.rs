@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,9 @@ impl Server {
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         let app = routes::router(port);
+        // Each word goes out when it is there, not when the one before it was acknowledged. A socket
+        // that refuses the option works as well, only slower.
+        let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
         let task = tokio::spawn(async move {
             let server = axum::serve(listener, app).with_graceful_shutdown(stopping.cancelled_owned());
             if let Err(error) = server.await {

@@ -48,6 +48,23 @@ async fn a_change_on_disk_counts_and_a_bad_one_leaves_the_last_good_settings() {
     assert!(house.gateway.config_error().is_none());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn settings_behind_a_link_are_watched_and_stay_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, good) = (folder.path().join("real/dotfiles.toml"), "# mine\n".to_owned());
+    std::fs::create_dir(folder.path().join("real")).unwrap();
+    std::fs::write(&real, &good).unwrap();
+    let link = folder.path().join("link.toml");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let mut watch = gateway::config::watch::Watch::start(&link).unwrap();
+    std::fs::write(&real, format!("{good}# more\n")).unwrap();
+    tokio::time::timeout(PATIENCE, watch.changed()).await.unwrap().unwrap();
+    gateway::config::edit::write(&link, &good).unwrap();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read_to_string(&real).unwrap(), good);
+}
+
 #[tokio::test]
 async fn an_edit_from_the_window_holds_at_once_and_keeps_the_comments() {
     let upstream = Upstream::with([good_answer("hi")]).await;
