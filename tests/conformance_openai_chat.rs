@@ -72,8 +72,13 @@ fn every_recorded_answer_is_read_without_loss() {
     let Some(records) = records() else { return };
     let mut tally = Tally::default();
     for record in records.iter().filter(|record| record.response.status < 400) {
-        let differences = match laws::check(protocol(), &quirks_for(&record.provider), record) {
-            Ok(decoded) => answer_differences(record, &decoded),
+        let quirks = quirks_for(&record.provider);
+        let differences = match laws::check(protocol(), &quirks, record) {
+            Ok(decoded) => {
+                let mut differences = answer_differences(record, &decoded);
+                differences.extend(laws::damage(protocol(), &quirks, record, &decoded).err());
+                differences
+            }
             Err(law) => vec![law],
         };
         tally.take(record, differences);

@@ -6,6 +6,9 @@
 //!    random cuts of a long one and one byte at a time give the same events and the same outcome.
 //! 3. **Folding**: events and the whole answer are one thing: unfolding the folded answer and
 //!    folding again changes nothing.
+//! 4. **Damage** ([`damage`]): other line ends and comments between events change nothing, a
+//!    malformed event costs nothing but itself, and a cut is never taken for an end: what decodes as
+//!    whole says all that the whole stream says.
 
 use canonical::fold::{fold, unfold};
 use canonical::grammar::Grammar;
@@ -144,6 +147,47 @@ pub fn folding(decoded: &Decoded) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("folding: {again:?} is not {:?}", decoded.response))
+}
+
+/// Law 4, for event streams that decode as whole.
+pub fn damage(
+    protocol: &'static dyn Protocol,
+    quirks: &Quirks,
+    record: &Record,
+    whole: &Decoded,
+) -> Result<(), String> {
+    let Some(text) = record.response.body_text.as_deref() else { return Ok(()) };
+    let is_events = text.trim_start().starts_with(['d', 'e', ':']);
+    if !is_streamed(record) || !is_events || whole.outcome.is_err() {
+        return Ok(());
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    for (what, changed) in [
+        ("CRLF", lines.join("\r\n") + "\r\n\r\n"),
+        ("CR", lines.join("\r") + "\r\r"),
+        (
+            "comments",
+            lines
+                .iter()
+                .map(|line| [*line, if line.is_empty() { "\n: ping\n\n" } else { "\n" }].concat())
+                .collect(),
+        ),
+        ("a malformed event", format!("data: {{\"id\": \"x\", \"cho\n\n{text}")),
+    ] {
+        let decoded = decode_stream(protocol, quirks, [changed.as_bytes()]);
+        if decoded.events != whole.events || decoded.outcome != whole.outcome {
+            return Err(format!("damage: {what} changed the answer ({:?})", decoded.outcome));
+        }
+    }
+    let mut chance = Chance::new(text.as_bytes());
+    for _ in 0..RANDOM_ROUNDS {
+        let cut = chance.below(text.len());
+        let decoded = decode_stream(protocol, quirks, [&text.as_bytes()[..cut]]);
+        if decoded.outcome.is_ok() && decoded.response.choices != whole.response.choices {
+            return Err(format!("damage: cut at byte {cut} of {}, and taken for whole", text.len()));
+        }
+    }
+    Ok(())
 }
 
 /// `body` cut at the sorted places `cuts`.
