@@ -179,6 +179,7 @@ describe("a first start without keys", () => {
     await page.getByRole("heading", { level: 1 }).getByRole("button").click();
     await page.getByLabel("Title").fill("A renamed chat");
     await page.getByRole("button", { name: "Rename", exact: true }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.fill(id("chat-search"), "renamed");
     await page.waitForFunction((sel) => document.querySelectorAll(sel).length === 1, id("chat-row"));
     await page.locator(id("chat-row")).hover();
