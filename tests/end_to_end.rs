@@ -23,7 +23,9 @@ fn chunk(delta: &str, finish: &str) -> String {
 }
 
 fn provider(id: &str, kind: &str, base_url: &str) -> String {
-    format!("[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nbase_url = \"{base_url}\"\nkey = \"env:TEST_KEY\"\n")
+    format!(
+        "[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nbase_url = \"{base_url}\"\nkey = \"env:TEST_KEY\"\n"
+    )
 }
 
 fn start(settings: &str) -> Result<Daemon> {
@@ -66,13 +68,29 @@ fn request_id(response: &Response) -> Result<String> {
 #[tokio::test]
 async fn each_protocol_answers_an_openai_client_with_and_without_a_version_in_its_base_url() -> Result<()> {
     for (kind, version, path, header, reply) in [
-        ("openai", "/v1", "/v1/chat/completions", ("authorization", "Bearer secret-of-the-test"), OPENAI_TEXT),
+        (
+            "openai",
+            "/v1",
+            "/v1/chat/completions",
+            ("authorization", "Bearer secret-of-the-test"),
+            OPENAI_TEXT,
+        ),
         ("anthropic", "/v1", "/v1/messages", ("x-api-key", "secret-of-the-test"), ANTHROPIC_TEXT),
-        ("google", "/v1beta", "/v1beta/models/m-1:generateContent", ("x-goog-api-key", "secret-of-the-test"), GEMINI_TEXT),
+        (
+            "google",
+            "/v1beta",
+            "/v1beta/models/m-1:generateContent",
+            ("x-goog-api-key", "secret-of-the-test"),
+            GEMINI_TEXT,
+        ),
     ] {
         let upstream = Upstream::start(vec![answer("200 OK", "application/json", "", reply)]).await?;
         let (plain, versioned) = (upstream.url(), format!("{}{version}", upstream.url()));
-        let daemon = start(&format!("{}{}", provider("plain", kind, &plain), provider("versioned", kind, &versioned)))?;
+        let daemon = start(&format!(
+            "{}{}",
+            provider("plain", kind, &plain),
+            provider("versioned", kind, &versioned)
+        ))?;
         let port = Port::of(&daemon)?;
         for id in ["plain", "versioned"] {
             let response = port.chat(&ask(&format!("{id}/m-1"), false)).await?;
@@ -106,7 +124,9 @@ async fn the_export_holds_what_the_contract_names_and_the_exact_cost() -> Result
         assert!(row.get(field).is_some(), "no `{field}` in {row}");
     }
     let attempt = &row["attempts"][0];
-    for field in ["provider", "model", "outcome", "error_kind", "http_status", "reason", "duration_ms", "cost_picousd"] {
+    for field in
+        ["provider", "model", "outcome", "error_kind", "http_status", "reason", "duration_ms", "cost_picousd"]
+    {
         assert!(attempt.get(field).is_some(), "no attempts[].`{field}` in {row}");
     }
     assert_eq!(row["client"], "test");
@@ -147,7 +167,8 @@ async fn a_route_passes_over_a_failing_target_before_the_first_word() -> Result<
     let done = chunk("{}", "\"stop\"");
     let good = Upstream::start(vec![stream(&[&hello, &done, "data: [DONE]\n\n"])]).await?;
     let route = "[[route]]\nname = \"fast\"\nstrategy = \"priority\"\ntargets = [{ provider = \"a\", model = \"m\" }, { provider = \"b\", model = \"n\" }]\n";
-    let settings = format!("{}{}{route}", provider("a", "openai", &broken.url()), provider("b", "openai", &good.url()));
+    let settings =
+        format!("{}{}{route}", provider("a", "openai", &broken.url()), provider("b", "openai", &good.url()));
     let daemon = start(&settings)?;
     let response = Port::of(&daemon)?.chat(&ask("fast", true)).await?;
     assert_eq!(response.status(), StatusCode::OK);
@@ -189,12 +210,19 @@ async fn a_stream_that_breaks_off_is_an_error_and_never_a_clean_end() -> Result<
 
 #[tokio::test]
 async fn one_malformed_chunk_costs_nothing_but_itself() -> Result<()> {
-    let pieces =
-        [chunk(r#"{"role":"assistant","content":"Hel"}"#, "null"), "data: {\"choices\": [{\n\n".into(), chunk(r#"{"content":"lo"}"#, "\"stop\"")];
-    let upstream = Upstream::start(vec![stream(&[&pieces[0], &pieces[1], &pieces[2], "data: [DONE]\n\n"])]).await?;
+    let pieces = [
+        chunk(r#"{"role":"assistant","content":"Hel"}"#, "null"),
+        "data: {\"choices\": [{\n\n".into(),
+        chunk(r#"{"content":"lo"}"#, "\"stop\""),
+    ];
+    let upstream =
+        Upstream::start(vec![stream(&[&pieces[0], &pieces[1], &pieces[2], "data: [DONE]\n\n"])]).await?;
     let daemon = start(&provider("openai", "openai", &upstream.url()))?;
     let text = Port::of(&daemon)?.chat(&ask("openai/gpt-4o-mini", true)).await?.text().await?;
-    assert!(text.contains("\"Hel\"") && text.contains("\"lo\"") && text.ends_with("data: [DONE]\n\n"), "{text}");
+    assert!(
+        text.contains("\"Hel\"") && text.contains("\"lo\"") && text.ends_with("data: [DONE]\n\n"),
+        "{text}"
+    );
     Ok(())
 }
 
@@ -224,7 +252,9 @@ async fn a_client_that_leaves_ends_the_call_to_the_provider() -> Result<()> {
     let id = request_id(&response)?;
     assert!(response.chunk().await?.is_some());
     drop(response);
-    tokio::time::timeout(Duration::from_secs(20), upstream.closed.recv()).await.context("the upstream was not cancelled")?;
+    tokio::time::timeout(Duration::from_secs(20), upstream.closed.recv())
+        .await
+        .context("the upstream was not cancelled")?;
     let row = daemon.settled(&id).await?;
     assert_eq!(row["error_kind"], "cancelled", "{row}");
     Ok(())
@@ -249,11 +279,17 @@ async fn fields_that_we_do_not_know_reach_a_provider_that_may() -> Result<()> {
 #[tokio::test]
 async fn bad_requests_are_refused_in_the_clients_own_shape() -> Result<()> {
     let upstream = Upstream::start(vec![answer("200 OK", "application/json", "", OPENAI_TEXT)]).await?;
-    let daemon = start(&format!("{}[limits]\nmax_body_bytes = 2000\n", provider("openai", "openai", &upstream.url())))?;
+    let daemon = start(&format!(
+        "{}[limits]\nmax_body_bytes = 2000\n",
+        provider("openai", "openai", &upstream.url())
+    ))?;
     let port = Port::of(&daemon)?;
     let post = |key: Option<&str>, body: String| {
         let request = port.http.post(format!("{}/v1/chat/completions", port.base)).body(body);
-        key.map_or_else(|| request.try_clone(), |key| request.try_clone().map(|request| request.bearer_auth(key)))
+        key.map_or_else(
+            || request.try_clone(),
+            |key| request.try_clone().map(|request| request.bearer_auth(key)),
+        )
     };
     let good = ask("openai/gpt-4o-mini", false).to_string();
     for (key, body, status, needle) in [
@@ -280,7 +316,13 @@ async fn bad_requests_are_refused_in_the_clients_own_shape() -> Result<()> {
 #[tokio::test]
 async fn a_rate_limit_keeps_its_status_and_its_wait() -> Result<()> {
     let body = r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#;
-    let upstream = Upstream::start(vec![answer("429 Too Many Requests", "application/json", "retry-after: 86400\r\n", body)]).await?;
+    let upstream = Upstream::start(vec![answer(
+        "429 Too Many Requests",
+        "application/json",
+        "retry-after: 86400\r\n",
+        body,
+    )])
+    .await?;
     let daemon = start(&provider("openai", "openai", &upstream.url()))?;
     let response = Port::of(&daemon)?.chat(&ask("openai/gpt-4o-mini", false)).await?;
     assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
@@ -298,10 +340,16 @@ async fn a_key_revoked_or_wrong_host_gets_nothing_and_health_needs_no_key() -> R
     assert_eq!(health.status(), StatusCode::OK);
     let models = port.http.get(daemon.url("/v1/models")?).bearer_auth(&port.key).send().await?;
     let models: Value = models.json().await?;
-    let ids: Vec<_> = models["data"].as_array().context("no data")?.iter().map(|model| model["id"].clone()).collect();
+    let ids: Vec<_> =
+        models["data"].as_array().context("no data")?.iter().map(|model| model["id"].clone()).collect();
     assert!(ids.contains(&json!("rehearsal/steady")), "{ids:?}");
-    let rebound =
-        port.http.get(daemon.url("/v1/models")?).header("host", "evil.example").bearer_auth(&port.key).send().await?;
+    let rebound = port
+        .http
+        .get(daemon.url("/v1/models")?)
+        .header("host", "evil.example")
+        .bearer_auth(&port.key)
+        .send()
+        .await?;
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
     Ok(())
 }
@@ -314,7 +362,11 @@ async fn a_changed_settings_file_counts_and_a_broken_one_leaves_the_last_good_in
     let status = async |model: &str| Ok::<_, anyhow::Error>(port.chat(&ask(model, false)).await?.status());
     assert_eq!(status("second/m").await?, StatusCode::NOT_FOUND);
 
-    let both = format!("{}{}", provider("first", "openai", &upstream.url()), provider("second", "openai", &upstream.url()));
+    let both = format!(
+        "{}{}",
+        provider("first", "openai", &upstream.url()),
+        provider("second", "openai", &upstream.url())
+    );
     std::fs::write(daemon.config(), both)?;
     let mut tries = 0;
     while status("second/m").await? != StatusCode::OK {
@@ -325,7 +377,8 @@ async fn a_changed_settings_file_counts_and_a_broken_one_leaves_the_last_good_in
     std::fs::write(daemon.config(), "[port]\nlisten = \"127.0.0.1:0\"\nprovidr = 3\n")?;
     // Nothing tells from outside that a bad file was read; the check names its line, key and cure.
     let check = daemon.command()?.args(["check", "--config"]).arg(daemon.config()).output()?;
-    let said = format!("{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
     assert!(!check.status.success() && said.contains("providr") && said.contains('3'), "{said}");
     assert_eq!(status("first/m").await?, StatusCode::OK);
     assert_eq!(status("second/m").await?, StatusCode::OK);
@@ -347,9 +400,15 @@ async fn a_second_copy_and_a_taken_port_are_told_by_what() -> Result<()> {
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let same_data = serve("127.0.0.1:0".into(), daemon.data_dir())?;
-    assert!(same_data.contains("signalbox.lock") || same_data.to_lowercase().contains("already"), "{same_data}");
+    assert!(
+        same_data.contains("signalbox.lock") || same_data.to_lowercase().contains("already"),
+        "{same_data}"
+    );
     let same_port = serve(daemon.address()?.to_string(), daemon.folder().join("other"))?;
-    assert!(same_port.contains("signalboxd") && same_port.contains(&daemon.address()?.port().to_string()), "{same_port}");
+    assert!(
+        same_port.contains("signalboxd") && same_port.contains(&daemon.address()?.port().to_string()),
+        "{same_port}"
+    );
     Ok(())
 }
 
@@ -372,7 +431,11 @@ async fn a_provider_key_is_in_no_file_log_or_error() -> Result<()> {
             }
             let bytes = std::fs::read(&path)?;
             for secret in [b"secret-of-the-test".as_slice(), port.key.as_bytes()] {
-                assert!(!bytes.windows(secret.len()).any(|window| window == secret), "a key is in {}", path.display());
+                assert!(
+                    !bytes.windows(secret.len()).any(|window| window == secret),
+                    "a key is in {}",
+                    path.display()
+                );
             }
         }
     }

@@ -13,7 +13,10 @@ use tempfile::TempDir;
 /// The binary: `$SIGNALBOXD`, or the one beside the running test, built first where it is stale.
 pub fn binary() -> Result<PathBuf> {
     static BINARY: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-    BINARY.get_or_init(|| find_or_build().map_err(|error| format!("{error:#}"))).clone().map_err(anyhow::Error::msg)
+    BINARY
+        .get_or_init(|| find_or_build().map_err(|error| format!("{error:#}")))
+        .clone()
+        .map_err(anyhow::Error::msg)
 }
 
 fn find_or_build() -> Result<PathBuf> {
@@ -70,7 +73,8 @@ impl Daemon {
         self.child = Some(child);
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        self.ready = serde_json::from_str(&line).with_context(|| format!("the ready line is no JSON: {line:?}"))?;
+        self.ready =
+            serde_json::from_str(&line).with_context(|| format!("the ready line is no JSON: {line:?}"))?;
         Ok(())
     }
 

@@ -97,7 +97,10 @@ pub fn answer(status: &str, content_type: &str, extra: &str, body: &str) -> Vec<
 /// An event stream that ends when the connection closes: each piece is written on its own.
 pub fn stream(pieces: &[&str]) -> Vec<Step> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-    std::iter::once(head).chain(pieces.iter().copied()).map(|text| Step::Send(text.as_bytes().to_vec())).collect()
+    std::iter::once(head)
+        .chain(pieces.iter().copied())
+        .map(|text| Step::Send(text.as_bytes().to_vec()))
+        .collect()
 }
 
 async fn serve(
@@ -150,7 +153,10 @@ async fn read_request(stream: &mut TcpStream) -> Result<Seen> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(Ok(0), |(_, value)| value.parse())?;
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map_or(Ok(0), |(_, value)| value.parse())?;
     let mut body = bytes.split_off(head_end + 4);
     while body.len() < length {
         anyhow::ensure!(stream.read_buf(&mut body).await? > 0, "closed in the body");
