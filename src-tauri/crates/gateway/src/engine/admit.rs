@@ -47,6 +47,11 @@ pub(crate) async fn admit(core: &Arc<Core>, snapshot: &Arc<Snapshot>, name: &str
     }
 }
 
+/// The route that `name` is, where it is one.
+pub(crate) fn route_of(snapshot: &Snapshot, name: &str) -> Option<String> {
+    snapshot.config.routes.iter().find(|route| route.name == name).map(|route| route.name.clone())
+}
+
 /// A route, or a provider and a model.
 fn by_name(snapshot: &Snapshot, name: &str) -> Option<Admitted> {
     if let Some(route) = snapshot.config.routes.iter().find(|route| route.name == name) {

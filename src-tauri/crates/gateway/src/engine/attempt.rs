@@ -92,7 +92,10 @@ impl Attempt<'_> {
             }
             let has_content = seen.first_content.is_some();
             match step {
-                Ok(More::No) => return Ok(OpenStream { source, pending, is_over: true, error: None }),
+                Ok(More::No) => match seen.finish_error() {
+                    Some(error) if !has_content => return Err(error),
+                    error => return Ok(OpenStream { source, pending, is_over: true, error }),
+                },
                 Err(error) if has_content => {
                     return Ok(OpenStream { source, pending, is_over: true, error: Some(error) });
                 }
@@ -130,7 +133,10 @@ impl Attempt<'_> {
         let response = self.provider.protocol.decode_response(&body, &self.provider.quirks)?;
         seen.note_whole(&response);
         seen.first_content.get_or_insert(self.core.clock.now());
-        Ok(response)
+        match seen.finish_error() {
+            Some(error) => Err(error),
+            None => Ok(response),
+        }
     }
 
     /// Sends the request; an answer with an error status is an error.

@@ -28,12 +28,13 @@ pub(super) async fn run(
     let running = core.count_running();
     let snapshot = core.snapshot();
     let mut book = Book::new(&core, request_id, caller, &request);
+    // In the book before anything is waited for: a name may need the providers' lists first.
+    book.started(admit::route_of(&snapshot, &request.model));
     let admitted = tokio::select! {
         biased;
         () = line.left() => Err(cancelled()),
         admitted = admit::admit(&core, &snapshot, &request.model) => admitted,
     };
-    book.started(admitted.as_ref().ok().and_then(|admitted| admitted.route.clone()));
     let result = match admitted {
         Ok(admitted) => {
             let race = Race { core: &core, snapshot: &snapshot, request: &request, line: &line };

@@ -66,7 +66,8 @@ pub(super) async fn relay(
         }
         match step {
             None => break Relayed::Left,
-            Some(Ok(more)) => is_over = more == More::No,
+            Some(Ok(More::Yes)) => {}
+            Some(Ok(More::No)) => (is_over, error) = (true, seen.finish_error()),
             Some(Err(reason)) => error = Some(reason),
         }
     };

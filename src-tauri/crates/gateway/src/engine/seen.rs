@@ -2,7 +2,7 @@
 //! there when the attempt is dropped half-way.
 
 use canonical::event::ResponseStart;
-use canonical::{ChatResponse, FinishReason, StreamEvent, Usage};
+use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEvent, Usage};
 use tokio::time::Instant;
 
 #[derive(Debug, Default)]
@@ -44,6 +44,15 @@ impl Seen {
             .choices
             .iter()
             .find_map(|choice| Some((choice.finish_reason?, choice.finish_reason_raw.clone())));
+    }
+
+    /// The error that a finish word stands for, where the provider ended its answer with one of its
+    /// own (Gemini's `UNEXPECTED_TOOL_CALL`): no clean end, whatever the HTTP status says.
+    pub(super) fn finish_error(&self) -> Option<Error> {
+        let (FinishReason::Error, raw) = self.finish.as_ref()? else { return None };
+        let word = raw.as_deref().unwrap_or("error");
+        let message = format!("The provider ended its answer with an error of its own ({word}).");
+        Some(Error::new(ErrorKind::ServerError, Origin::Provider, message).with_code(word))
     }
 
     /// Whether the provider may charge for the attempt although it reported no usage: it had begun

@@ -2,7 +2,7 @@
 //! in the book.
 
 use ledger::Outcome;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{End, House, Reply, Upstream, ask, provider, read_stream, words};
 
@@ -179,4 +179,34 @@ async fn a_bare_name_is_found_in_the_list_that_its_one_provider_gives() {
     let response = house.post(&ask("only-here", false)).await;
     assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
     assert_eq!(upstream.requests()[1]["model"], "only-here");
+}
+
+/// Google's word for a call of a tool that nobody declared: HTTP 200 and no answer.
+#[tokio::test]
+async fn an_answer_that_its_provider_ends_with_an_error_is_no_clean_stop() {
+    let ended = json!({
+        "candidates": [{
+            "content": { "role": "model", "parts": [{ "text": "Let me" }] },
+            "finishReason": "UNEXPECTED_TOOL_CALL",
+        }],
+        "usageMetadata": { "promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5 },
+    });
+    let whole = || Reply::Whole { status: 200, headers: vec![], body: ended.to_string() };
+    let stream = Reply::Stream { pieces: vec![format!("data: {ended}\r\n\r\n")], end: End::Close };
+    let upstream = Upstream::with([whole(), whole(), stream]).await;
+    let house = House::with(&format!(
+        "[[provider]]\nid = \"a\"\nkind = \"google\"\nbase_url = \"{}\"\nkey = \"none\"\n",
+        upstream.url
+    ))
+    .await;
+
+    let (status, error, kind) = refused(&house, "a/m", false).await;
+    assert_eq!((status, kind.as_str()), (502, "server_error"));
+    assert!(message(&error).contains("UNEXPECTED_TOOL_CALL"), "{error}");
+
+    let body = house.post(&ask("a/m", true)).await.text().await.unwrap();
+    let (text, error) = read_stream(&body);
+    assert_eq!(text, "Let me");
+    assert!(error.is_some() && !body.contains("[DONE]") && !body.contains("\"stop\""), "{body}");
+    assert_eq!(house.last_request().await.status, Outcome::Failed);
 }
