@@ -32,7 +32,7 @@ pub(super) async fn run(
     book.started(admit::route_of(&snapshot, &request.model));
     let admitted = tokio::select! {
         biased;
-        () = line.left() => Err(cancelled()),
+        () = line.left() => Err(cancelled(&core)),
         admitted = admit::admit(&core, &snapshot, &request.model) => admitted,
     };
     let result = match admitted {
@@ -82,7 +82,7 @@ impl Race<'_> {
                 Step::Again { after } => {
                     tokio::select! {
                         biased;
-                        () = self.line.left() => return Err(cancelled()),
+                        () = self.line.left() => return Err(cancelled(self.core)),
                         () = sleep_until(self.core.clock.now() + after) => {}
                     }
                     progress.attempts_here += 1;
@@ -132,7 +132,7 @@ impl Race<'_> {
         };
         let opened = tokio::select! {
             biased;
-            () = self.line.left() => Err(cancelled()),
+            () = self.line.left() => Err(cancelled(self.core)),
             opened = attempt.open(&mut seen) => opened,
         };
         let opened = match opened {
@@ -164,7 +164,7 @@ impl Race<'_> {
         let error = match relayed {
             Relayed::Complete => None,
             Relayed::Failed(error) => Some(error),
-            Relayed::Left => Some(cancelled()),
+            Relayed::Left => Some(cancelled(self.core)),
         };
         book.committed(target);
         book.attempt_ended(ticket, Some(provider), &seen, error.as_ref());
@@ -172,7 +172,12 @@ impl Race<'_> {
     }
 }
 
-fn cancelled() -> Error {
+/// Why nobody waits for the answer any more: the client left, or we are closing.
+fn cancelled(core: &Core) -> Error {
+    if core.closing.is_cancelled() {
+        let message = "Signalbox was closed before the answer was complete.";
+        return Error::new(ErrorKind::Cancelled, Origin::Gateway, message);
+    }
     Error::new(ErrorKind::Cancelled, Origin::Caller, "The client left before the answer was complete.")
 }
 

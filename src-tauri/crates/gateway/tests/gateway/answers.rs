@@ -265,7 +265,15 @@ async fn shutting_down_ends_what_runs_and_puts_it_into_the_book() {
     let house = House::with(&provider("a", &upstream.url)).await;
     let mut response = house.post(&ask("a/m", true)).await;
     assert!(response.chunk().await.unwrap().is_some());
-    house.gateway.shutdown().await;
+    let rest = async {
+        let mut rest = Vec::new();
+        while let Ok(Some(piece)) = response.chunk().await {
+            rest.extend_from_slice(&piece);
+        }
+        String::from_utf8(rest).unwrap()
+    };
+    let ((), rest) = tokio::join!(house.gateway.shutdown(), rest);
+    assert!(rest.contains("Signalbox was closed") && !rest.contains("[DONE]"), "{rest}");
     upstream.was_hung_up_on().await;
     assert_eq!(house.last_request().await.status, Outcome::Cancelled);
 }
