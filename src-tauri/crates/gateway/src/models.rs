@@ -15,6 +15,7 @@ use crate::config::KeySource;
 use crate::core::Core;
 use crate::egress::client;
 use crate::providers::{Provider, Snapshot};
+use crate::secrets::Secret;
 
 /// How long a provider may take over its list of models.
 const LIST_DEADLINE: Duration = Duration::from_secs(15);
@@ -239,8 +240,22 @@ pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider)
 
 async fn ask(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<Vec<ListedModel>, Error> {
     let key = core.secrets.key(&provider.id, &provider.key).await.map_err(|error| key_error(&error))?;
+    ask_with(core, snapshot, provider, key.as_ref()).await.map_err(|mut error| {
+        if let Some(key) = &key {
+            key.hide_in(&mut error);
+        }
+        error
+    })
+}
+
+async fn ask_with(
+    core: &Core,
+    snapshot: &Snapshot,
+    provider: &Provider,
+    key: Option<&Secret>,
+) -> Result<Vec<ListedModel>, Error> {
     let request = provider.protocol.models_request();
-    let sent = snapshot.egress.send(provider, request, key.as_ref(), false).await;
+    let sent = snapshot.egress.send(provider, request, key, false).await;
     let response = sent.map_err(|failure| failure.error)?;
     let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
     let body = client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {

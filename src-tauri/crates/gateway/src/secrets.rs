@@ -24,6 +24,12 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 /// How long it may take over a change: a locked one asks the user for a password first.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(90);
 
+/// What stands where a key would.
+const HIDDEN: &str = "•••";
+
+/// Providers' real keys are longer than this, in bytes.
+const SECRET_LENGTH: usize = 8;
+
 /// A key. Its memory is wiped when it goes, and it never prints itself.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
@@ -53,11 +59,23 @@ impl Secret {
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Takes the key out of what a provider says of a failure: some repeat the key that they refuse.
+    /// A placeholder for a server that asks for none ("none", "x") is no secret, and stays.
+    pub(crate) fn hide_in(&self, error: &mut canonical::Error) {
+        if self.0.len() < SECRET_LENGTH {
+            return;
+        }
+        let texts = [Some(&mut error.message), error.code.as_mut(), error.param.as_mut()];
+        for text in texts.into_iter().flatten().filter(|text| text.contains(self.expose())) {
+            *text = text.replace(self.expose(), HIDDEN);
+        }
+    }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("•••")
+        f.write_str(HIDDEN)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `signalboxd serve`: the daemon, from its first line to its last.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +21,12 @@ const LOG_DEFAULT: &str = "warn,gateway=info,control=info,ledger=info";
 
 pub(crate) fn run(args: ServeArgs) -> Result<ExitCode> {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A log file or a journal wants no colours.
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("No threads")?;
     let result = runtime.block_on(serve(args));
     // A keychain that hangs must not keep a daemon that was told to end.

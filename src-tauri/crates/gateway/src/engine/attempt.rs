@@ -151,7 +151,8 @@ impl Attempt<'_> {
         };
         let request = provider.protocol.encode_request(self.request, &target)?;
         seen.was_sent = true;
-        let sent = self.snapshot.egress.send(provider, request, key.as_ref(), self.request.stream).await;
+        seen.key = key;
+        let sent = self.snapshot.egress.send(provider, request, seen.key.as_ref(), self.request.stream).await;
         let response = sent.inspect_err(|failure| seen.was_sent = failure.was_sent).map_err(|it| it.error)?;
         let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
         seen.http_status = Some(status);

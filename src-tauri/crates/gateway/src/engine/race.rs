@@ -137,7 +137,8 @@ impl Race<'_> {
         };
         let opened = match opened {
             Ok(opened) => opened,
-            Err(mut error) => {
+            Err(error) => {
+                let mut error = seen.without_key(error);
                 admit::explain_missing_model(self.core, provider, &target.model, &mut error);
                 book.attempt_ended(ticket, Some(provider), &seen, Some(&error));
                 return Tried::Refused(error);
@@ -163,7 +164,7 @@ impl Race<'_> {
         };
         let error = match relayed {
             Relayed::Complete => None,
-            Relayed::Failed(error) => Some(error),
+            Relayed::Failed(error) => Some(seen.without_key(error)),
             Relayed::Left => Some(cancelled(self.core)),
         };
         book.committed(target);

@@ -5,6 +5,8 @@ use canonical::event::ResponseStart;
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEvent, Usage};
 use tokio::time::Instant;
 
+use crate::secrets::Secret;
+
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// The provider's, as soon as its headers are here.
@@ -17,6 +19,8 @@ pub(super) struct Seen {
     pub first_content: Option<Instant>,
     /// The request may have reached the provider whole.
     pub was_sent: bool,
+    /// What the request was signed with.
+    pub key: Option<Secret>,
 }
 
 impl Seen {
@@ -35,6 +39,14 @@ impl Seen {
         if event.is_content() {
             self.first_content.get_or_insert(now);
         }
+    }
+
+    /// The error without the key that the provider may have repeated in it.
+    pub(super) fn without_key(&self, mut error: Error) -> Error {
+        if let Some(key) = &self.key {
+            key.hide_in(&mut error);
+        }
+        error
     }
 
     pub(super) fn note_whole(&mut self, response: &ChatResponse) {

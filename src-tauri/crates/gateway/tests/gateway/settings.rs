@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use gateway::config::edit::{ProviderEntry, RouteEntry};
 use gateway::{ConfigEdit, ConfigError, Event, KeyState, Secret};
+use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 
-use crate::support::{House, PATIENCE, Upstream, ask, failure, good_answer, provider};
+use crate::support::{End, House, PATIENCE, Reply, Upstream, ask, failure, good_answer, provider, words};
 
 async fn reread(events: &mut Receiver<Event>) -> Option<String> {
     let wait = async {
@@ -133,6 +134,34 @@ async fn a_key_goes_to_the_keychain_is_used_and_stands_in_no_file() {
     for entry in std::fs::read_dir(house.gateway.data_dir()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(16).any(|window| window == b"sk-never-on-disk"));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_a_provider_repeats_goes_no_further() {
+    const KEY: &str = "sk-repeated-by-a-relay";
+    let refusal = || failure(401, &format!("Incorrect API key provided: Bearer {KEY}."));
+    let broken = format!("data: {}\n\n", json!({ "error": { "message": format!("{KEY} ran out") } }));
+    let upstream = Upstream::with([
+        refusal(),
+        refusal(),
+        Reply::Stream { pieces: vec![words("half "), broken], end: End::Close },
+        refusal(),
+    ])
+    .await;
+    let settings = format!("[[provider]]\nid = \"a\"\nkind = \"openai\"\nbase_url = \"{}\"\n", upstream.url);
+    let house = House::with(&settings).await;
+    house.gateway.set_key("a", Secret::new(KEY).unwrap()).await.unwrap();
+    for is_stream in [false, true, true] {
+        let told = house.post(&ask("a/m", is_stream)).await.text().await.unwrap();
+        assert!(told.contains("•••") && !told.contains(KEY), "{told}");
+    }
+    let tested = house.gateway.test_provider("a").await.result.unwrap_err().message;
+    assert!(tested.contains("•••") && !tested.contains(KEY), "{tested}");
+    house.gateway.ledger().flush().await.unwrap();
+    for entry in std::fs::read_dir(house.gateway.data_dir()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes()));
     }
 }
 
