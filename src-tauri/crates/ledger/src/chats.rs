@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::entry::{CostStatus, words};
-use crate::{Ledger, LedgerError, Result};
+use crate::{Ledger, LedgerError, Result, SHORTEST_WRITING_MS};
 
 mod search;
 
@@ -142,11 +142,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Output tokens per second from the first token to the end; `None` where too little is known.
+    /// Output tokens per second from the first token to the end; `None` where too little is known or
+    /// the answer came too fast to tell.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let output = self.usage.as_ref()?.output;
-        let writing_ms = self.duration_ms? - self.time_to_first_token_ms?;
-        (writing_ms > 0 && output > 0).then(|| output as f64 * 1000.0 / writing_ms as f64)
+        let writing_ms = u64::try_from(self.duration_ms? - self.time_to_first_token_ms?).ok()?;
+        (writing_ms >= SHORTEST_WRITING_MS && output > 0).then(|| output as f64 * 1000.0 / writing_ms as f64)
     }
 }
 

@@ -59,6 +59,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections kept open for readers; more are opened when needed and closed again.
 const IDLE_READERS: usize = 4;
 
+/// An answer that was written in less time came in one or two pieces: its speed is the network's,
+/// and a clock of whole milliseconds makes any number of it.
+const SHORTEST_WRITING_MS: u64 = 100;
+
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A handle to the ledger. Clones share one writer; the last one to go writes out what is queued,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::entry::Outcome;
-use crate::{Ledger, Result};
+use crate::{Ledger, Result, SHORTEST_WRITING_MS};
 
 /// In milliseconds; three significant figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,7 +41,8 @@ pub struct TargetHealth {
     pub ttft_ms: Option<Quantiles>,
     /// Of attempts that ended well.
     pub duration_ms: Option<Quantiles>,
-    /// Output tokens from the first token to the end, over all attempts that ended well.
+    /// Output tokens from the first token to the end, over all attempts that ended well and took long
+    /// enough to tell.
     pub tokens_per_second: Option<f64>,
     pub last_error: Option<LastError>,
     pub last_seen_at: i64,
@@ -172,7 +173,7 @@ impl Tally {
         let Some(ttft) = sample.time_to_first_token_ms.and_then(|ms| u64::try_from(ms).ok()) else { return };
         self.ttft.saturating_record(ttft);
         let Some(output) = sample.output_tokens.and_then(|count| u64::try_from(count).ok()) else { return };
-        if duration > ttft {
+        if duration.saturating_sub(ttft) >= SHORTEST_WRITING_MS {
             self.output_tokens = self.output_tokens.saturating_add(output);
             self.writing_ms = self.writing_ms.saturating_add(duration - ttft);
         }

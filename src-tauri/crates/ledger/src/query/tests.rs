@@ -191,6 +191,21 @@ fn speed_is_all_output_over_all_writing_time() {
 }
 
 #[test]
+fn an_answer_that_comes_in_one_burst_has_no_speed() {
+    let book = Book::new();
+    for id in ["a", "b", "c"] {
+        let mut exchange = Exchange::new(id, NOON, "acme/large");
+        exchange.usage = Some(usage(10, 50_000));
+        exchange.time_to_first_token_ms = Some(400);
+        exchange.duration_ms = 450;
+        exchange.write_to(&book);
+    }
+    book.settle();
+    assert_eq!(only(&book).tokens_per_second, None, "not even three bursts tell");
+    assert_eq!(book.ledger.receipt("a").unwrap().unwrap().tokens_per_second(), None);
+}
+
+#[test]
 fn a_target_without_an_end_has_no_rate_and_no_quantiles() {
     let book = Book::new();
     for record in Exchange::new("running", NOON, "acme/large").started() {
