@@ -80,6 +80,7 @@ fn a_mistake_names_its_line_its_key_and_what_was_perhaps_meant() {
         ("listen =", "listn =", 3, "port.listn", Some("listen")),
         ("[timeouts]", "[timeout]", 22, "timeout", Some("timeouts")),
         ("idle =", "idel =", 23, "timeouts.idel", Some("idle")),
+        ("key =", "kye =", 8, "provider.kye", Some("key")),
         ("strategy =", "stategy =", 19, "route.stategy", Some("strategy")),
         ("kind = \"openai\"\n", "kind = \"opnai\"\n", 7, "provider.kind", Some("openai")),
         (
