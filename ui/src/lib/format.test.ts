@@ -42,7 +42,7 @@ describe("money", () => {
   });
 
   it("labels axes without needless digits", () => {
-    expect([0, 3, 12, 0.5, 0.02].map(moneyTick)).toEqual(["$0", "$3", "$12", "$0.50", "$0.020"]);
+    expect([0, 3, 12, 0.5, 0.02, 4e-7].map(moneyTick)).toEqual(["$0", "$3", "$12", "$0.50", "$0.020", "$0.00000040"]);
   });
 
   it("reads list prices as decimals", () => {

@@ -50,7 +50,7 @@ export const moneyLine = (picousd: Maybe): string => money(picousd, 6);
 /** The tick of an axis: no more digits than it needs. */
 export function moneyTick(usd: number): string {
   if (usd === 0) return "$0";
-  const digits = usd >= 10 || Number.isInteger(usd) ? 0 : usd >= 0.1 ? 2 : Math.min(6, Math.ceil(-Math.log10(usd)) + 1);
+  const digits = usd >= 10 || Number.isInteger(usd) ? 0 : usd >= 0.1 ? 2 : Math.min(12, Math.ceil(-Math.log10(usd)) + 1);
   return dollars(usd, digits);
 }
 

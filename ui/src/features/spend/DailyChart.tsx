@@ -1,12 +1,11 @@
 import { useEffect, useRef, useState } from "react";
 import { dayLabel, moneyRequest, moneySum, moneyTick, plural } from "../../lib/format";
 import { hueOf } from "../../lib/hues";
-import { type Bar, type Series, ticksFor } from "./model";
+import { axisWidth, type Bar, type Series, ticksFor } from "./model";
 
 const HEIGHT = 208;
 const TOP = 12;
 const BOTTOM = 20;
-const LEFT = 46;
 const PICO = 1e12;
 
 /** Spend by day, stacked. Its table stands behind it, under the same switch. */
@@ -14,16 +13,17 @@ export function DailyChart({ bars }: { bars: Bar[] }) {
   const [box, width] = useWidth();
   const ticks = ticksFor(Math.max(0, ...bars.map((b) => b.total)) / PICO);
   const top = ticks.at(-1) ?? 1;
+  const left = axisWidth(ticks.map(moneyTick));
   const y = (usd: number) => HEIGHT - BOTTOM - (usd / top) * (HEIGHT - TOP - BOTTOM);
-  const slot = bars.length > 0 ? (width - LEFT) / bars.length : 0;
-  const every = Math.max(1, Math.ceil(bars.length / Math.max(2, Math.floor((width - LEFT) / 70))));
+  const slot = bars.length > 0 ? (width - left) / bars.length : 0;
+  const every = Math.max(1, Math.ceil(bars.length / Math.max(2, Math.floor((width - left) / 70))));
   return (
     <div ref={box} className="chart-box">
       <svg width={width} height={HEIGHT} role="img" aria-label={`Spend by day, ${plural(bars.length, "day")}. The same figures are in the table.`}>
         {ticks.map((t) => (
           <g key={t}>
-            <path d={`M${LEFT} ${y(t)}H${width}`} stroke={t === 0 ? "var(--border-strong)" : "var(--grid)"} />
-            <text x={LEFT - 8} y={y(t) + 4} textAnchor="end">{moneyTick(t)}</text>
+            <path d={`M${left} ${y(t)}H${width}`} stroke={t === 0 ? "var(--border-strong)" : "var(--grid)"} />
+            <text x={left - 8} y={y(t) + 4} textAnchor="end">{moneyTick(t)}</text>
           </g>
         ))}
         {bars.map((bar, i) => {
@@ -31,9 +31,9 @@ export function DailyChart({ bars }: { bars: Bar[] }) {
           const labelled = isToday || ((bars.length - 1 - i) % every === 0 && i > 0);
           return (
             <g key={bar.date}>
-              <Stack bar={bar} x={LEFT + i * slot} width={slot} y={y} />
+              <Stack bar={bar} x={left + i * slot} width={slot} y={y} />
               {labelled && (
-                <text x={isToday ? width - 2 : LEFT + (i + 0.5) * slot} y={HEIGHT - 5} textAnchor={isToday ? "end" : "middle"} className={isToday ? "today" : undefined}>
+                <text x={isToday ? width - 2 : left + (i + 0.5) * slot} y={HEIGHT - 5} textAnchor={isToday ? "end" : "middle"} className={isToday ? "today" : undefined}>
                   {isToday ? "today" : dayLabel(bar.date)}
                 </text>
               )}

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SpendSummary } from "../../api/bindings";
-import { barsOf, OTHER, seriesOf, ticksFor } from "./model";
+import { axisWidth, barsOf, OTHER, seriesOf, ticksFor } from "./model";
 
 const group = (key: string, cost: number, unknown = 0) => ({ key, cost_picousd: cost, requests: 1, input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, unknown });
 
@@ -33,5 +33,12 @@ describe("the bars of spend", () => {
     }));
     expect(ticksFor(11.2)).toEqual([0, 3, 6, 9, 12]);
     expect(ticksFor(0)).toEqual([0, 1]);
+  });
+});
+
+describe("axisWidth", () => {
+  it("leaves room for the long labels of small sums, and none to spare for others", () => {
+    expect(axisWidth(["$0", "$3"])).toBe(46);
+    expect(axisWidth(["$0", "$0.000015"])).toBeGreaterThan("$0.000015".length * 6);
   });
 });

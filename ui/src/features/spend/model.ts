@@ -49,3 +49,11 @@ export function ticksFor(max: number): number[] {
   for (let n = 0; ticks.length === 0 || (ticks.at(-1) ?? 0) < max * 0.9999; n += 1) ticks.push(n * step);
   return ticks;
 }
+
+const DIGIT_WIDTH = 6.6;
+const AXIS_GAP = 12;
+
+/** How many pixels the labels of an axis need; a few cents a month have long ones. */
+export function axisWidth(labels: string[]): number {
+  return Math.max(46, Math.ceil(Math.max(0, ...labels.map((label) => label.length)) * DIGIT_WIDTH) + AXIS_GAP);
+}
