@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ago, count, dayLabel, duration, moneyLine, moneyRequest, moneySum, moneyTick, percent, pricePerMTok, rate, seconds, tokens, when, windowSize } from "./format";
+import { ago, count, dayLabel, duration, moneyLine, moneyOf, moneyRequest, moneySum, moneyTick, percent, pricePerMTok, rate, seconds, tokens, when, windowSize } from "./format";
 
 const USD = 1e12;
 
@@ -39,6 +39,12 @@ describe("money", () => {
       const shown = Number(moneyRequest(p).replace(/[$,]/g, ""));
       expect(Math.abs(shown - p / USD)).toBeLessThanOrEqual(0.00005 + 1e-9);
     }));
+  });
+
+  it("calls a sum unknown where no request in it has a price, and never before there is one", () => {
+    expect(moneyOf(0, 7, 7)).toBe("unknown");
+    expect(moneyOf(0, 7, 6)).toBe("$0.00");
+    expect(moneyOf(0, 0, 0)).toBe("$0.00");
   });
 
   it("labels axes without needless digits", () => {

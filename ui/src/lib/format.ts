@@ -41,6 +41,12 @@ export function moneySum(picousd: Maybe): string {
   return usd === 0 ? "$0.00" : money(picousd, 2);
 }
 
+/** A sum of requests; unknown where not one of them has a price. */
+export function moneyOf(picousd: Maybe, requests: Maybe, unknown: Maybe): string {
+  const isUnknown = Number(requests) > 0 && Number(unknown) >= Number(requests);
+  return moneySum(isUnknown ? null : picousd);
+}
+
 /** One request, four digits. */
 export const moneyRequest = (picousd: Maybe): string => money(picousd, 4);
 

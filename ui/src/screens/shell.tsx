@@ -8,7 +8,7 @@ import { BrandMark, Icon, type Mark } from "../components/Icon";
 import { Lamp } from "../components/Lamp";
 import { DeleteChat, RenameChat } from "../features/chat/ChatDialogs";
 import { RequestDialog } from "../features/request/RequestDialog";
-import { moneySum, plural } from "../lib/format";
+import { moneyOf, plural } from "../lib/format";
 import { hrefOf, type Screen, usePlace } from "../lib/router";
 import { useUi } from "../lib/store";
 import { testids } from "../lib/testids";
@@ -74,7 +74,7 @@ function Rail({ on, status }: { on: Screen; status: AppStatus | undefined }) {
 function RailLink({ screen, label, mark, testId, on, status }: (typeof LINKS)[number] & { on: boolean; status: AppStatus | undefined }) {
   const worst = status?.worst_lamp;
   const trouble = worst !== undefined && worst !== "ok" && worst !== "unknown" ? worst : null;
-  const spent = status && status.today.requests > 0 ? moneySum(status.today.cost_picousd) : null;
+  const spent = status && status.today.requests > 0 ? moneyOf(status.today.cost_picousd, status.today.requests, status.today.unknown_count) : null;
   return (
     <a href={hrefOf(screen)} className={`${on ? "on" : ""} to-${screen}`} aria-current={on ? "page" : undefined} title={label} data-testid={testId}>
       <Icon name={mark} />
@@ -116,7 +116,7 @@ function Facts({ status }: { status: AppStatus }) {
       </a>
       <span>{Number(status.running_requests) === 0 && Number(today.requests) === 0 ? "No requests yet" : `${status.running_requests} running`}</span>
       <a href={hrefOf("spend")}>
-        {moneySum(today.cost_picousd)} today
+        {moneyOf(today.cost_picousd, today.requests, today.unknown_count)} today
         {Number(today.unknown_count) > 0 && <span className="t3 wide">and {plural(Number(today.unknown_count), "request")} without a price</span>}
       </a>
       <span className="push" />

@@ -9,7 +9,7 @@ import { Stat } from "../components/Stat";
 import { DailyChart } from "../features/spend/DailyChart";
 import { barsOf, seriesOf, type Series } from "../features/spend/model";
 import { DailyTable, TotalsTable } from "../features/spend/tables";
-import { count, moneySum, plural } from "../lib/format";
+import { count, moneyOf, moneySum, plural } from "../lib/format";
 import { hueOf } from "../lib/hues";
 import { testids } from "../lib/testids";
 
@@ -79,6 +79,7 @@ function Summary({ summary, days, by, onBy }: { summary: SpendSummary; days: Day
 
 function Stats({ summary, days, requests }: { summary: SpendSummary; days: Days; requests: number }) {
   const sum = summary.totals.reduce((n, t) => n + Number(t.cost_picousd), 0);
+  const unknown = summary.totals.reduce((n, t) => n + Number(t.unknown), 0);
   const month = new Date().toLocaleDateString("en-GB", { month: "long" });
   const unpriced = (n: number) => (Number(n) > 0 ? `and ${plural(Number(n), "request")} without a price` : "every request has a price");
   const today = summary.days.at(-1)?.groups.reduce((n, g) => n + Number(g.requests), 0) ?? 0;
@@ -86,7 +87,7 @@ function Stats({ summary, days, requests }: { summary: SpendSummary; days: Days;
     <div className="stats">
       <Stat label="Today" testId={testids.spendToday} context={today === 0 ? "no requests yet" : unpriced(summary.today_unknown)}>{moneySum(summary.today_picousd)}</Stat>
       <Stat label={`${month} so far`} testId={testids.spendMonth} context={unpriced(summary.month_unknown)}>{moneySum(summary.month_picousd)}</Stat>
-      <Stat label={`Last ${days} days`} context={`${moneySum(sum / Number(days))} a day`}>{moneySum(sum)}</Stat>
+      <Stat label={`Last ${days} days`} context={unknown > 0 ? unpriced(unknown) : `${moneySum(sum / Number(days))} a day`}>{moneyOf(sum, requests, unknown)}</Stat>
       <Stat label="Requests" context={`in the last ${days} days`}>{count(requests)}</Stat>
     </div>
   );

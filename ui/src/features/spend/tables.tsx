@@ -1,6 +1,6 @@
 import type { SpendSummary, SpendTotal } from "../../api/bindings";
 import { Line } from "../../components/Line";
-import { count, dayLabel, moneyRequest, moneySum, NONE, percent, tokens } from "../../lib/format";
+import { count, dayLabel, moneyOf, moneyRequest, moneySum, NONE, percent, tokens } from "../../lib/format";
 import { hueOf } from "../../lib/hues";
 import { testids } from "../../lib/testids";
 import { type Bar, providerOf, type Series } from "./model";
@@ -25,7 +25,7 @@ export function TotalsTable({ summary, by, period }: { summary: SpendSummary; by
           <tr className="total">
             <td>{period}</td>
             <td className="wide" />
-            <td className="r">{moneySum(sum)}</td>
+            <td className="r">{moneyOf(sum, add(rows, (r) => r.requests), add(rows, (r) => r.unknown))}</td>
             <td className="r">{sum > 0 ? <>100.0<span className="unit">%</span></> : NONE}</td>
             <td className="r">{count(add(rows, (r) => r.requests))}</td>
             <td className="r"><Tokens n={add(rows, (r) => r.input_tokens)} /></td>
@@ -90,7 +90,7 @@ export function DailyTable({ bars, series }: { bars: Bar[]; series: Series[] }) 
               {bar.parts.map((p) => <td key={p.series.key} className="r">{p.picousd > 0 ? moneySum(p.picousd) : NONE}</td>)}
               <td className="r">{count(bar.requests)}</td>
               <td className="r">{bar.unknown > 0 ? count(bar.unknown) : NONE}</td>
-              <td className="r strong">{bar.unknown === bar.requests ? "unknown" : moneySum(bar.total)}</td>
+              <td className="r strong">{moneyOf(bar.total, bar.requests, bar.unknown)}</td>
             </tr>
           ))}
         </tbody>
