@@ -117,7 +117,7 @@ impl Attempt<'_> {
                 None => Error::new(
                     ErrorKind::InvalidResponse,
                     Origin::Provider,
-                    format!("The answer is longer than {} MiB.", client::MAX_BODY_BYTES >> 20),
+                    format!("The provider's answer is longer than {} MiB.", client::MAX_BODY_BYTES >> 20),
                 ),
             })?;
         if body.trim_ascii().is_empty() {

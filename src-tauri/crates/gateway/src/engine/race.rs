@@ -138,7 +138,7 @@ impl Race<'_> {
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                let mut error = seen.without_key(error);
+                let mut error = named(seen.without_key(error), &provider.id);
                 admit::explain_missing_model(self.core, provider, &target.model, &mut error);
                 book.attempt_ended(ticket, Some(provider), &seen, Some(&error));
                 return Tried::Refused(error);
@@ -164,13 +164,24 @@ impl Race<'_> {
         };
         let error = match relayed {
             Relayed::Complete => None,
-            Relayed::Failed(error) => Some(seen.without_key(error)),
+            Relayed::Failed(error) => Some(named(seen.without_key(error), &provider.id)),
             Relayed::Left => Some(cancelled(self.core)),
         };
         book.committed(target);
         book.attempt_ended(ticket, Some(provider), &seen, error.as_ref());
         error.map_or(Tried::Answered, Tried::BrokeOff)
     }
+}
+
+/// Says which provider where the wire, which knows no names, could only say "the provider": on a
+/// route nobody could tell otherwise.
+fn named(mut error: Error, provider: &str) -> Error {
+    if let Some(rest) = error.message.strip_prefix("The provider")
+        && !rest.starts_with(" \"")
+    {
+        error.message = format!("The provider \"{provider}\"{rest}");
+    }
+    error
 }
 
 /// Why nobody waits for the answer any more: the client left, or we are closing.
@@ -194,5 +205,23 @@ pub(super) fn outcome_of(error: Option<&Error>) -> Outcome {
         Some(ErrorKind::Cancelled) => Outcome::Cancelled,
         Some(ErrorKind::Truncated) => Outcome::Truncated,
         Some(_) => Outcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_provider_once_and_leaves_its_own_words_alone() {
+        for (said, expected) in [
+            ("The provider answered 502.", "The provider \"groq\" answered 502."),
+            ("The provider's answer was empty.", "The provider \"groq\"'s answer was empty."),
+            ("The provider \"groq\" fell silent.", "The provider \"groq\" fell silent."),
+            ("Rate limit reached", "Rate limit reached"),
+        ] {
+            let error = Error::new(ErrorKind::ServerError, Origin::Provider, said);
+            assert_eq!(named(error, "groq").message, expected);
+        }
     }
 }

@@ -273,7 +273,8 @@ async fn shutting_down_ends_what_runs_and_puts_it_into_the_book() {
         String::from_utf8(rest).unwrap()
     };
     let ((), rest) = tokio::join!(house.gateway.shutdown(), rest);
-    assert!(rest.contains("Signalbox was closed") && !rest.contains("[DONE]"), "{rest}");
+    assert!(rest.contains("Signalbox was closed") && rest.contains("server_error"), "{rest}");
+    assert!(!rest.contains("[DONE]"), "{rest}");
     upstream.was_hung_up_on().await;
     assert_eq!(house.last_request().await.status, Outcome::Cancelled);
 }

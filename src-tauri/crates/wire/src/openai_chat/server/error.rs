@@ -3,7 +3,7 @@
 //!
 //! <https://platform.openai.com/docs/guides/error-codes>
 
-use canonical::{Error, ErrorKind};
+use canonical::{Error, ErrorKind, Origin};
 use serde_json::{Map, Value, json};
 
 /// The status that the client sees.
@@ -24,6 +24,7 @@ pub(super) fn status(error: &Error) -> u16 {
         ErrorKind::Truncated | ErrorKind::InvalidResponse | ErrorKind::ServerError | ErrorKind::Network => {
             502
         }
+        ErrorKind::Cancelled if error.origin == Origin::Gateway => 503,
         // nginx' word for a client that left; nobody is there to read it.
         ErrorKind::Cancelled => 499,
         ErrorKind::Internal => 500,
@@ -32,7 +33,11 @@ pub(super) fn status(error: &Error) -> u16 {
 
 /// `{"error": {message, type, param, code}}`; `request_id` is ours, to find the request again.
 pub(super) fn body(error: &Error, request_id: Option<&str>) -> Value {
-    let (kind, code) = words(error.kind);
+    let (kind, code) = match error.origin {
+        // We left, as we closed: no mistake of the request.
+        Origin::Gateway if error.kind == ErrorKind::Cancelled => words(ErrorKind::ServerError),
+        _ => words(error.kind),
+    };
     let own = error.code.as_deref().filter(|_| keeps_own_code(error.kind));
     let mut object = Map::from_iter([
         ("message".to_owned(), error.message.clone().into()),
