@@ -14,8 +14,9 @@ use wire::{Dialect as _, HttpRequest, ProtocolId, Quirks, TargetContext};
 
 /// The protocols, each with a model of the usual kind and one of the newest, and what the
 /// catalogue knows of them.
-const TARGETS: [(ProtocolId, &str, &str, u64); 3] = [
+const TARGETS: [(ProtocolId, &str, &str, u64); 4] = [
     (ProtocolId::OpenaiChat, "gpt-5.2", "gpt-5.2", 128_000),
+    (ProtocolId::OpenaiResponses, "gpt-4.1", "gpt-5.2", 128_000),
     (ProtocolId::AnthropicMessages, "claude-sonnet-4-5", "claude-opus-4-8", 64_000),
     (ProtocolId::GeminiGenerate, "gemini-2.5-flash", "gemini-3-pro-preview", 65_536),
 ];
@@ -179,7 +180,13 @@ fn the_newest_models_are_spoken_to_in_their_own_words() {
 }
 
 /// Fields that no recorded client sent, each with its document.
-const UNRECORDED: [(&str, &str); 7] = [
+const UNRECORDED: [(&str, &str); 12] = [
+    // https://platform.openai.com/docs/guides/images-vision
+    ("openai-responses", "/input/content/detail"),
+    ("openai-responses", "/parallel_tool_calls"), // https://platform.openai.com/docs/api-reference/responses/create
+    ("openai-responses", "/service_tier"),
+    ("openai-responses", "/top_p"),
+    ("openai-responses", "/user"),
     ("anthropic-messages", "/metadata"), // https://docs.claude.com/en/api/messages#body-metadata
     ("anthropic-messages", "/metadata/user_id"),
     ("anthropic-messages", "/service_tier"), // https://docs.claude.com/en/api/service-tiers
@@ -221,13 +228,23 @@ fn every_field_that_goes_out_was_seen_from_a_real_client_or_is_documented() {
 /// Paths of all fields of `value`, list items without their numbers; what a client's own schemas
 /// and arguments hold is no field of the protocol.
 fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
-    const FREE: [&str; 7] =
-        ["input_schema", "parametersJsonSchema", "responseJsonSchema", "schema", "input", "args", "response"];
+    const FREE: [&str; 8] = [
+        "input_schema",
+        "parameters",
+        "parametersJsonSchema",
+        "responseJsonSchema",
+        "schema",
+        "input",
+        "args",
+        "response",
+    ];
     match value {
         Value::Object(object) => {
             for (name, value) in object {
                 let path = format!("{path}/{name}");
-                if !FREE.contains(&name.as_str()) {
+                // As a list, `input` is the conversation in OpenAI's Responses.
+                let is_conversation = name == "input" && value.is_array();
+                if is_conversation || !FREE.contains(&name.as_str()) {
                     fields(value, &path, into);
                 }
                 into.insert(path);

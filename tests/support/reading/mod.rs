@@ -4,3 +4,4 @@
 pub mod anthropic_messages;
 pub mod gemini_generate;
 pub mod openai_chat;
+pub mod openai_responses;

@@ -16,6 +16,7 @@ pub mod gemini_generate;
 pub mod http;
 mod json;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod quirks;
 
 use canonical::{ChatRequest, ChatResponse, Error, StreamEvent};
@@ -75,6 +76,7 @@ impl std::fmt::Display for ProtocolId {
 /// The protocols that this version speaks; everything else reads this list.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
     &openai_chat::client::OpenAiChat,
+    &openai_responses::client::OpenAiResponses,
     &anthropic_messages::client::AnthropicMessages,
     &gemini_generate::client::GeminiGenerate,
 ];

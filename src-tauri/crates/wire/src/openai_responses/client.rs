@@ -1,0 +1,59 @@
+//! We call them.
+//!
+//! - [`request`]: a canonical request → `POST /responses`; [`input`]: its messages → input items.
+//! - [`stream`]: events → canonical events; [`items`] holds the items that are still being written,
+//!   [`response`] what the end of an answer says, and an answer that comes whole.
+//! - [`usage`]: what the counts mean.
+
+mod input;
+mod items;
+mod request;
+mod response;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use canonical::{ChatRequest, ChatResponse, Error};
+
+use crate::openai_chat::client::OpenAiChat;
+use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
+
+#[derive(Debug)]
+pub struct OpenAiResponses;
+
+impl Protocol for OpenAiResponses {
+    fn id(&self) -> ProtocolId {
+        ProtocolId::OpenaiResponses
+    }
+
+    fn version(&self) -> &'static str {
+        "v1"
+    }
+
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &TargetContext<'_>,
+    ) -> Result<HttpRequest, Error> {
+        let body = request::encode(request, target)?;
+        Ok(HttpRequest::post("/responses", body.to_string().into_bytes()))
+    }
+
+    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
+        response::decode_whole(body)
+    }
+
+    fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::default())
+    }
+
+    /// The same list as that of Chat Completions.
+    fn models_request(&self) -> HttpRequest {
+        OpenAiChat.models_request()
+    }
+
+    fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        OpenAiChat.decode_models(body)
+    }
+}

@@ -1,0 +1,273 @@
+//! Events of a stream → canonical events; a whole answer takes the same way as a stream's last
+//! event, with everything in it.
+//!
+//! `response.completed`, `.incomplete`, `.failed` or `.cancelled` is the end, and the only place of
+//! usage. It repeats the whole output (but at ChatGPT, whose list is empty), so what a lost event
+//! did not bring is taken from there. OpenRouter's `[DONE]` after it says nothing more; without an
+//! end before it the answer is cut.
+
+use std::collections::BTreeMap;
+
+use canonical::event::ResponseStart;
+use canonical::{Error, ErrorKind, Origin, StreamEvent};
+use serde_json::{Map, Value};
+
+use super::super::FAMILY;
+use super::super::types::{Event, Item, Response};
+use super::items::{Meaning, OpenItem, Sink, broken_call, kind_of};
+use super::response;
+use crate::{Frame, FrameOutcome, StreamDecoder};
+
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    has_started: bool,
+    /// As `response.created` said it; another one means another answer.
+    created_id: Option<String>,
+    next_part: u32,
+    /// Items that are being written, by their place in the output.
+    open: BTreeMap<u64, OpenItem>,
+    /// Types of the finished ones.
+    finished: BTreeMap<u64, String>,
+    /// The client is to run something of it.
+    pub(super) has_client_calls: bool,
+    /// Searches that the provider ran.
+    pub(super) searches: u64,
+    /// Fields of the whole answer that were passed on already.
+    passed_on: Map<String, Value>,
+    /// The end or an error was passed on; nothing more is taken.
+    is_over: bool,
+}
+
+impl StreamDecoder for Decoder {
+    fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
+        if self.is_over || frame.data.trim() == "[DONE]" {
+            return Ok(FrameOutcome::Known);
+        }
+        let Ok(event) = serde_json::from_str::<Event<'_>>(frame.data) else {
+            return Ok(FrameOutcome::Malformed);
+        };
+        let is_error = event.kind == "error" || frame.event == Some("error") || !event.error.is_null();
+        let outcome = if is_error {
+            let value = serde_json::from_str(frame.data).unwrap_or(Value::Null);
+            Err(response::failure(&value))
+        } else {
+            self.event(event, out)
+        };
+        outcome.inspect_err(|_| self.give_up(out))
+    }
+
+    fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        if self.is_over {
+            return Ok(());
+        }
+        self.give_up(out);
+        Err(truncated("The provider's answer broke off: its stream ended without saying how."))
+    }
+}
+
+impl Decoder {
+    fn event(&mut self, event: Event<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
+        match &*event.kind {
+            "response.created" | "response.queued" | "response.in_progress" => {
+                let Some(response) = event.response else { return Ok(FrameOutcome::Malformed) };
+                if event.kind == "response.created" {
+                    self.refuse_another(&response)?;
+                }
+                self.begin(*response, out);
+            }
+            "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
+                let Some(mut response) = event.response else { return Ok(FrameOutcome::Malformed) };
+                let said = || event.kind.trim_start_matches("response.").to_owned();
+                response.status = Some(response.status.unwrap_or_else(said));
+                if let Some(cost) = event.copilot_usage {
+                    response.rest.insert("copilot_usage".into(), cost);
+                }
+                self.conclude(*response, out)?;
+            }
+            "response.output_item.added" => {
+                let Some(item) = event.item else { return Ok(FrameOutcome::Malformed) };
+                self.start(ResponseStart::default(), out);
+                let place = event.output_index.unwrap_or_else(|| self.next_place());
+                let earlier = self.open.remove(&place);
+                let mut sink = self.sink(out);
+                if let Some(earlier) = earlier {
+                    earlier.abandon(&mut sink);
+                }
+                let item = OpenItem::new(item, &mut sink);
+                self.open.insert(place, item);
+            }
+            "response.output_item.done" => {
+                let Some(item) = event.item else { return Ok(FrameOutcome::Malformed) };
+                let place = event.output_index.or_else(|| self.last_open());
+                self.finish_item(place.unwrap_or_else(|| self.next_place()), item, out)?;
+            }
+            "response.output_text.annotation.added" => {
+                let place = event.output_index.or_else(|| self.last_open());
+                let item = place.and_then(|place| self.open.get_mut(&place));
+                if let (Some(item), Some(annotation)) = (item, event.annotation) {
+                    item.annotation(event.content_index.unwrap_or(0), annotation);
+                }
+            }
+            kind if kind.ends_with(".delta") => return Ok(self.delta(event, out)),
+            kind if is_progress(kind) => {}
+            _ => return Ok(FrameOutcome::Unknown),
+        }
+        Ok(FrameOutcome::Known)
+    }
+
+    /// A relay that lost its upstream and asked again begins another answer behind a piece of the
+    /// first, which what was passed on cannot take back: the first one counts as cut.
+    fn refuse_another(&mut self, response: &Response) -> Result<(), Error> {
+        match (&self.created_id, &response.id) {
+            (Some(first), Some(other)) if first != other && self.next_part > 0 => {
+                Err(truncated("The provider's answer broke off and another began in its place."))
+            }
+            _ => {
+                self.created_id.clone_from(&response.id);
+                Ok(())
+            }
+        }
+    }
+
+    /// What the provider says of the answer before it writes it.
+    pub(super) fn begin(&mut self, mut response: Response, out: &mut Vec<StreamEvent>) {
+        let start = ResponseStart {
+            id: response.id.take().filter(|id| !id.is_empty()),
+            model: response.model.take().filter(|name| !name.is_empty()),
+            created: response.created_at.filter(|at| *at >= 1.0).map(|at| at as i64),
+            system_fingerprint: None,
+        };
+        self.start(start, out);
+        self.fields(response.rest, out);
+    }
+
+    fn start(&mut self, start: ResponseStart, out: &mut Vec<StreamEvent>) {
+        if !std::mem::replace(&mut self.has_started, true) {
+            out.push(StreamEvent::Start(start));
+        }
+    }
+
+    /// Fields of the whole answer, most of them the request's: passed on when new or changed.
+    pub(super) fn fields(&mut self, mut fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+        fields.retain(|name, value| {
+            // `output_text` is put there by OpenAI's own client libraries.
+            let is_telling = !value.is_null() && name != "output_text";
+            is_telling && self.passed_on.get(name) != Some(value)
+        });
+        if !fields.is_empty() {
+            self.passed_on.extend(fields.clone());
+            out.push(StreamEvent::Extension { choice: None, family: FAMILY.to_owned(), fields });
+        }
+    }
+
+    fn sink<'a>(&'a mut self, out: &'a mut Vec<StreamEvent>) -> Sink<'a> {
+        Sink { out, next_part: &mut self.next_part }
+    }
+
+    fn next_place(&self) -> u64 {
+        let last = |place: Option<&u64>| place.map_or(0, |place| place + 1);
+        last(self.open.keys().next_back()).max(last(self.finished.keys().next_back()))
+    }
+
+    fn last_open(&self) -> Option<u64> {
+        self.open.keys().next_back().copied()
+    }
+
+    fn delta(&mut self, event: Event<'_>, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+        let Some(place) = event.output_index.or_else(|| self.last_open()) else {
+            return FrameOutcome::Malformed;
+        };
+        if self.finished.contains_key(&place) {
+            return FrameOutcome::Malformed;
+        }
+        self.start(ResponseStart::default(), out);
+        if !self.open.contains_key(&place) {
+            match OpenItem::of_delta(&event.kind) {
+                Some(item) => drop(self.open.insert(place, item)),
+                None => return FrameOutcome::Unknown,
+            }
+        }
+        let mut sink = Sink { out, next_part: &mut self.next_part };
+        let has_fitted = self.open.get_mut(&place).is_some_and(|item| item.delta(event, &mut sink));
+        if has_fitted { FrameOutcome::Known } else { FrameOutcome::Unknown }
+    }
+
+    fn finish_item(&mut self, place: u64, item: Item, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        if self.finished.contains_key(&place) {
+            return Ok(());
+        }
+        self.start(ResponseStart::default(), out);
+        self.finished.insert(place, kind_of(&item).to_owned());
+        let open = self.open.remove(&place);
+        let mut sink = self.sink(out);
+        let open = open.unwrap_or_else(|| OpenItem::new(item.clone(), &mut sink));
+        let Meaning { is_client_call, is_search } = open.finish(item, &mut sink)?;
+        self.has_client_calls |= is_client_call;
+        self.searches += u64::from(is_search);
+        Ok(())
+    }
+
+    /// The end: what the output repeats is taken where events did not bring it, then counts and
+    /// the reason.
+    pub(super) fn conclude(&mut self, mut last: Response, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        let output = last.output.take().unwrap_or_default();
+        let closing = response::Closing::of(&mut last);
+        self.begin(last, out);
+        // Where the places of a relay's events are not those of its output, nothing is taken.
+        let is_same_list = self.finished.iter().all(|(place, kind)| {
+            usize::try_from(*place).is_ok_and(|at| output.get(at).map(kind_of) == Some(kind))
+        });
+        if is_same_list {
+            for (place, item) in (0..).zip(output) {
+                self.finish_item(place, item, out)?;
+            }
+        }
+        let calls: Vec<bool> = self.open.values().filter_map(OpenItem::call_is_whole).collect();
+        self.has_client_calls |= !calls.is_empty();
+        self.end_open(out);
+        self.is_over = true;
+        if calls.contains(&false) { Err(broken_call()) } else { closing.report(self, out) }
+    }
+
+    /// Ends what is open, so that what had arrived is whole, and takes nothing more.
+    fn give_up(&mut self, out: &mut Vec<StreamEvent>) {
+        self.is_over = true;
+        self.end_open(out);
+    }
+
+    fn end_open(&mut self, out: &mut Vec<StreamEvent>) {
+        let open = std::mem::take(&mut self.open);
+        let mut sink = self.sink(out);
+        open.into_values().for_each(|item| item.abandon(&mut sink));
+    }
+}
+
+/// Events that say how far an item is; the item itself says all of it in the end.
+fn is_progress(kind: &str) -> bool {
+    const STEPS: &[&str] = &[
+        "response.content_part.",
+        "response.output_text.",
+        "response.refusal.",
+        "response.reasoning_part.",
+        "response.reasoning_text.",
+        "response.reasoning_summary_part.",
+        "response.reasoning_summary_text.",
+        "response.function_call_arguments.",
+        "response.custom_tool_call_input.",
+        "response.web_search_call.",
+        "response.x_search_call.",
+        "response.file_search_call.",
+        "response.code_interpreter_call.",
+        "response.code_interpreter_call_code.",
+        "response.image_generation_call.",
+        "response.apply_patch_call_operation_diff.",
+        "response.mcp_call.",
+        "response.mcp_call_arguments.",
+        "response.mcp_list_tools.",
+    ];
+    STEPS.iter().any(|step| kind.starts_with(step))
+}
+
+fn truncated(message: &str) -> Error {
+    Error::new(ErrorKind::Truncated, Origin::Provider, message)
+}

@@ -1,0 +1,584 @@
+//! Every recorded exchange of OpenAI's Responses: decoded without loss, held to the laws, sent back
+//! item by item as it came, and its request sent on as it came.
+//!
+//! What is expected is read off the same JSON by `reading::openai_responses`, written apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use canonical::request::{
+    FunctionTool, Media, MediaSource, Opaque, Reasoning, ReasoningEffort, ReasoningRequest, ResponseFormat,
+    ToolCall, ToolResult,
+};
+use canonical::{
+    ChatRequest, ChatResponse, Content, ErrorKind, Extensions, FinishReason, Message, Part, Role, Tool,
+    ToolChoice,
+};
+use serde_json::{Map, Value, json};
+use signalbox_tests::corpus::{self, Record};
+use signalbox_tests::laws::{self, Decoded};
+use signalbox_tests::reading::openai_responses::{Reading, UsageReading, read};
+use wire::openai_responses::client::OpenAiResponses;
+use wire::openai_responses::PART_PREFIX;
+use wire::{Protocol as _, Quirks, TargetContext};
+
+const FAMILY: &str = "openai-responses";
+
+/// A fixture that strings the four answers of one conversation together. No connection carries
+/// more than one, so each is decoded as its own stream; none is left out.
+const SEVERAL_ANSWERS: &str =
+    "vercel-ai/packages/azure/src/__fixtures__/azure-reasoning-encrypted-content.1.chunks.txt#0";
+
+/// Requests that may differ, by a piece of their id, and why. Aim: none.
+const EXCEPTIONS: &[(&str, &str)] = &[];
+
+/// Counts records per provider, and collects what is wrong with which.
+#[derive(Default)]
+struct Tally {
+    passed: BTreeMap<String, u32>,
+    wrong: Vec<String>,
+}
+
+impl Tally {
+    fn take(&mut self, record: &Record, differences: Vec<String>) {
+        let is_excepted = EXCEPTIONS.iter().any(|(piece, _)| record.id.contains(piece));
+        if differences.is_empty() || is_excepted {
+            *self.passed.entry(record.provider.clone()).or_default() += 1;
+            return;
+        }
+        let lines: Vec<String> =
+            differences.iter().map(|line| line.chars().take(700).collect::<String>()).collect();
+        self.wrong.push(format!("{} {}\n    {}", record.provider, record.id, lines.join("\n    ")));
+    }
+
+    fn settle(self, what: &str) {
+        let total: u32 = self.passed.values().sum();
+        println!("{what}: {total} records, by provider: {:?}", self.passed);
+        assert!(self.wrong.is_empty(), "{} of {what} differ:\n{}", self.wrong.len(), self.wrong.join("\n"));
+        assert!(total > 0, "no record was looked at");
+    }
+}
+
+#[derive(Default)]
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, got: &T, expected: &T) {
+        if got != expected {
+            self.0.push(format!("{what}: {got:?}, expected {expected:?}"));
+        }
+    }
+}
+
+/// The records, each answer by itself.
+fn records() -> Option<Vec<Record>> {
+    Some(corpus::records(FAMILY)?.iter().flat_map(answers).collect())
+}
+
+/// The answers in a record: one, but for [`SEVERAL_ANSWERS`].
+fn answers(record: &Record) -> Vec<Record> {
+    if record.id != SEVERAL_ANSWERS {
+        return vec![record.clone()];
+    }
+    const BEGINNING: &str = "event: response.created";
+    let body = record.response.body_text.clone().unwrap_or_default();
+    let pieces: Vec<&str> = body.split(BEGINNING).filter(|piece| !piece.trim().is_empty()).collect();
+    assert_eq!(pieces.len(), 4);
+    let one = |(at, piece): (usize, &str)| {
+        let mut one = record.clone();
+        one.id = format!("{} answer {at}", record.id);
+        one.response.body_text = Some(format!("{BEGINNING}{piece}"));
+        one
+    };
+    pieces.into_iter().enumerate().map(one).collect()
+}
+
+fn body_of(record: &Record) -> &str {
+    record.response.body_text.as_deref().unwrap_or("")
+}
+
+// === answers ===
+
+#[test]
+fn every_recorded_answer_is_read_without_loss() {
+    let Some(records) = records() else { return };
+    let mut tally = Tally::default();
+    for record in records.iter().filter(|record| record.response.status < 400) {
+        let differences = match laws::check(&OpenAiResponses, &Quirks::default(), record) {
+            Ok(decoded) => answer_differences(record, &decoded),
+            Err(law) => vec![law],
+        };
+        tally.take(record, differences);
+    }
+    tally.settle("answers");
+}
+
+fn answer_differences(record: &Record, decoded: &Decoded) -> Vec<String> {
+    let expected = read(record.stream, body_of(record));
+    let response = &decoded.response;
+    let mut wrong = Differences::default();
+    match (&decoded.outcome, &expected.error) {
+        (Ok(()), None) => {}
+        (Err(error), Some(message)) => {
+            wrong.same("message", &error.message, message);
+            wrong.same("kind", &error.kind, &ErrorKind::QuotaExhausted);
+        }
+        (outcome, expected) => wrong.0.push(format!("outcome {outcome:?}, expected {expected:?}")),
+    }
+    wrong.same("id", &response.start.id, &expected.id);
+    wrong.same("model", &response.start.model, &expected.model);
+    wrong.same("passed over", &(decoded.counters.unknown, decoded.counters.malformed), &(0, 0));
+    let parts = response.choices.first().map_or(&[][..], |choice| &choice.parts);
+    for kind in ["text", "refusal", "arguments", "reasoning"] {
+        let got = said(parts, kind);
+        let without_breaks = |text: &str| text.replace("\n\n", "");
+        let same = |wrong: &mut Differences, what: &str, expected: &str| {
+            if kind == "reasoning" {
+                // Its pieces are parted by blank lines.
+                wrong.same(what, &without_breaks(&got), &without_breaks(expected));
+            } else {
+                wrong.same(what, &got.as_str(), &expected);
+            }
+        };
+        same(&mut wrong, kind, &expected.texts(kind));
+        if let Some(deltas) = expected.deltas.get(kind).filter(|_| record.provider != "lmstudio") {
+            same(&mut wrong, &format!("{kind} of the deltas"), deltas);
+        }
+    }
+    wrong.same("calls", &calls(parts), &expected.calls());
+    if expected.error.is_none() {
+        let choice = &response.choices[0];
+        wrong.same("raw finish reason", &choice.finish_reason_raw, &expected.finish);
+        wrong.same("finish reason", &choice.finish_reason, &Some(finish_of(&expected)));
+    }
+    wrong.same("usage", &usage_of(response), &expected.usage);
+    if let Some(usage) = &response.usage {
+        wrong.same("service tier", &usage.service_tier, &expected.tier);
+        wrong.same("total", &Some(usage.input_tokens + usage.output_tokens), &usage.total_tokens);
+    }
+    beside(&mut wrong, response, &expected.beside);
+    wrong.0
+}
+
+fn said(parts: &[Part], kind: &str) -> String {
+    let text = |part: &Part| match (&part.content, kind) {
+        (Content::Text(text), "text") | (Content::Refusal(text), "refusal") => text.clone(),
+        (Content::Reasoning(reasoning), "reasoning") => reasoning.text.clone(),
+        (Content::ToolCall(call), "arguments") => call.arguments.clone(),
+        _ => String::new(),
+    };
+    parts.iter().map(text).collect()
+}
+
+fn calls(parts: &[Part]) -> Vec<Value> {
+    parts
+        .iter()
+        .filter_map(|part| match &part.content {
+            Content::ToolCall(call) => {
+                assert!(!call.is_server_side);
+                Some(json!([call.id, call.name, call.arguments]))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What the end of an answer means, said once more and by hand.
+fn finish_of(reading: &Reading) -> FinishReason {
+    let is_to_be_run = |item: &Value| match item["type"].as_str().unwrap_or("") {
+        "function_call" | "custom_tool_call" | "apply_patch_call" => true,
+        "tool_search_call" => item["execution"] == "client",
+        _ => false,
+    };
+    match reading.finish.as_deref() {
+        Some("completed" | "complete") if reading.items.iter().any(is_to_be_run) => FinishReason::ToolCalls,
+        Some("completed" | "complete") => FinishReason::Stop,
+        Some("max_output_tokens") => FinishReason::Length,
+        Some("queued") => FinishReason::Paused,
+        other => panic!("an end that this test does not know: {other:?}"),
+    }
+}
+
+fn usage_of(response: &ChatResponse) -> Option<UsageReading> {
+    response.usage.as_ref().map(|usage| UsageReading {
+        input: usage.input_tokens,
+        output: usage.output_tokens,
+        cache_read: usage.cache_read_tokens,
+        cache_write: usage.cache_write_tokens,
+        reasoning: usage.reasoning_tokens,
+        total: usage.total_tokens,
+        cost: usage.reported_cost,
+        searches: usage.web_searches,
+    })
+}
+
+/// Every field of the whole answer that has no canonical word is in its extensions.
+fn beside(wrong: &mut Differences, response: &ChatResponse, last: &Value) {
+    const KNOWN: [&str; 10] = [
+        "id",
+        "object",
+        "created_at",
+        "model",
+        "status",
+        "output",
+        "output_text",
+        "usage",
+        "error",
+        "incomplete_details",
+    ];
+    for (name, value) in last.as_object().into_iter().flatten() {
+        if !KNOWN.contains(&name.as_str()) && !value.is_null() {
+            wrong.same(name, &response.extensions.field(FAMILY, name), &Some(value));
+        }
+    }
+    for name in ["num_sources_used", "is_byok", "cost_details", "context_details", "pydantic_ai_gateway"] {
+        let kept = response.extensions.field(FAMILY, "usage").unwrap_or(&Value::Null);
+        wrong.same(name, &kept[name], &last["usage"][name]);
+    }
+}
+
+// === the same items, sent back ===
+
+#[test]
+fn every_recorded_item_is_sent_back_as_it_came() {
+    let Some(records) = records() else { return };
+    let mut tally = Tally::default();
+    for record in records.iter().filter(|record| record.response.status < 400) {
+        let decoded = laws::decode(&OpenAiResponses, &Quirks::default(), record);
+        let Some(choice) = decoded.response.choices.first() else { continue };
+        let mut message = Message::new(Role::Assistant, choice.parts.clone());
+        for (position, part) in message.parts.iter_mut().enumerate() {
+            let fields = choice.extensions.field(FAMILY, &format!("{PART_PREFIX}{position}"));
+            if let Some(Value::Object(fields)) = fields {
+                part.extensions.extend(FAMILY, fields.clone());
+            }
+        }
+        let request = ChatRequest { messages: vec![message], ..ChatRequest::default() };
+        let sent = encoded(&request, "gpt-5.2");
+        let (mut got, mut expected) =
+            (sent["input"].clone(), json!(read(record.stream, body_of(record)).items));
+        normalise_items(&mut got);
+        normalise_items(&mut expected);
+        let mut wrong = Differences::default();
+        items(&mut wrong, &got, &expected);
+        tally.take(record, wrong.0);
+    }
+    tally.settle("answers sent back");
+}
+
+fn items(wrong: &mut Differences, got: &Value, expected: &Value) {
+    let (got, expected) = (got.as_array().unwrap(), expected.as_array().unwrap());
+    wrong.same("number of items", &got.len(), &expected.len());
+    for (got, expected) in got.iter().zip(expected) {
+        if got != expected {
+            wrong.0.push(format!("item {got}\n        expected {expected}"));
+        }
+    }
+}
+
+fn encoded(request: &ChatRequest, model: &str) -> Value {
+    let quirks = Quirks::default();
+    let target = TargetContext { model, quirks: &quirks, max_output_tokens: None };
+    let sent = OpenAiResponses.encode_request(request, &target).unwrap();
+    assert_eq!(sent.path, "/responses");
+    serde_json::from_slice(&sent.body).unwrap()
+}
+
+/// The same items in one of their several equal forms: no empty fields, one text as plain text, and
+/// no type where `role` says that it is a message.
+fn normalise_items(items: &mut Value) {
+    without_nothing(items);
+    for item in items.as_array_mut().into_iter().flatten() {
+        if item["type"] == "message" {
+            item.as_object_mut().unwrap().remove("type");
+        }
+        for place in ["content", "output"] {
+            if let Some([only]) = item[place].as_array().map(Vec::as_slice)
+                && only["text"].is_string()
+                && only["type"] != "reasoning_text"
+                && only.as_object().is_some_and(|fields| fields.len() == 2)
+            {
+                item[place] = only["text"].clone();
+            }
+        }
+        without_nothing(item);
+    }
+}
+
+/// `null` and an empty list are as good as missing; numbers are compared as numbers.
+fn without_nothing(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(without_nothing);
+            fields.retain(|_, value| !value.is_null() && value != &json!([]));
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nothing),
+        Value::Number(number) => *value = json!(number.as_f64()),
+        _ => {}
+    }
+}
+
+// === errors ===
+
+#[test]
+fn every_recorded_error_keeps_its_words_and_status() {
+    let Some(records) = records() else { return };
+    let mut tally = Tally::default();
+    for record in records.iter().filter(|record| record.response.status >= 400) {
+        let decoded = laws::decode(&OpenAiResponses, &Quirks::default(), record);
+        let error = decoded.outcome.unwrap_err();
+        let said: Value = serde_json::from_str(body_of(record)).unwrap();
+        let said = &said["error"];
+        let mut wrong = Differences::default();
+        wrong.same("status", &error.status, &Some(record.response.status));
+        wrong.same("message", &Some(error.message.as_str()), &said["message"].as_str());
+        wrong.same("param", &error.param.as_deref(), &said["param"].as_str());
+        let code = said["code"].as_str().or(said["type"].as_str());
+        wrong.same("code", &error.code.as_deref(), &code);
+        let kind = match (record.response.status, said["code"].as_str()) {
+            (401, _) => ErrorKind::Authentication,
+            (429, Some("insufficient_quota")) => ErrorKind::QuotaExhausted,
+            (400, Some("model_not_found")) => ErrorKind::NotFound,
+            (400, _) => ErrorKind::InvalidRequest,
+            other => panic!("an error that this test does not know: {other:?}"),
+        };
+        wrong.same("kind", &error.kind, &kind);
+        tally.take(record, wrong.0);
+    }
+    tally.settle("errors");
+}
+
+// === requests ===
+
+#[test]
+fn every_recorded_request_goes_through_unchanged() {
+    let Some(records) = corpus::records(FAMILY) else { return };
+    let mut tally = Tally::default();
+    for record in &records {
+        let Some(body) = record.request.as_ref().and_then(|request| request.body.as_ref()) else { continue };
+        let request = request_of(body);
+        let got = normalised(encoded(&request, &request.model), body);
+        let expected = normalised(body.clone(), body);
+        let mut wrong = Differences::default();
+        let names: BTreeSet<&String> =
+            [&got, &expected].into_iter().flat_map(|body| body.as_object().unwrap().keys()).collect();
+        for name in names {
+            match (&got[name], &expected[name]) {
+                (Value::Array(_), Value::Array(_)) => items(&mut wrong, &got[name], &expected[name]),
+                (got, expected) => wrong.same(name, got, expected),
+            }
+        }
+        tally.take(record, wrong.0);
+    }
+    tally.settle("requests");
+}
+
+/// The same request in one of its several equal forms. Each step is one thing that we write in our
+/// own way.
+fn normalised(mut body: Value, recorded: &Value) -> Value {
+    let fields = body.as_object_mut().unwrap();
+    // What we add where the client said nothing.
+    for name in ["store", "include"] {
+        if recorded.get(name).is_none() {
+            fields.remove(name);
+        }
+    }
+    if fields.get("stream") == Some(&json!(false)) {
+        fields.remove("stream");
+    }
+    // One text is the user's message.
+    if let Some(text @ Value::String(_)) = fields.get_mut("input") {
+        *text = json!([{"role": "user", "content": text}]);
+    }
+    normalise_items(&mut fields["input"]);
+    // Instructions are the system's first words, wherever they stand.
+    let mut instructions: Vec<Value> = fields.remove("instructions").into_iter().collect();
+    let input = fields["input"].as_array_mut().unwrap();
+    let leading = input.iter().take_while(|item| item["role"] == "system").count();
+    instructions.extend(input.drain(..leading).map(|item| item["content"].clone()));
+    let instructions: Vec<&str> = instructions.iter().filter_map(Value::as_str).collect();
+    let instructions = instructions.join("\n\n");
+    if !instructions.is_empty() {
+        fields.insert("instructions".into(), instructions.into());
+    }
+    without_nothing(&mut body);
+    body
+}
+
+/// A recorded request in canonical form, as a client's dialect of this family is to read it: fields
+/// without a canonical word are kept where they stood.
+fn request_of(body: &Value) -> ChatRequest {
+    let mut fields = body.as_object().unwrap().clone();
+    let mut request =
+        ChatRequest { model: take_text(&mut fields, "model").unwrap(), ..ChatRequest::default() };
+    if let Some(instructions) = take_text(&mut fields, "instructions") {
+        request.messages.push(Message::text(Role::System, instructions));
+    }
+    match fields.remove("input") {
+        Some(Value::String(text)) => request.messages.push(Message::text(Role::User, text)),
+        Some(Value::Array(items)) => request.messages.extend(items.into_iter().map(message_of)),
+        other => panic!("an input that this test does not know: {other:?}"),
+    }
+    request.tools =
+        fields.remove("tools").map(|tools| list(tools).map(tool_of).collect()).unwrap_or_default();
+    request.tool_choice = fields.remove("tool_choice").map(tool_choice_of);
+    request.parallel_tool_calls = take(&mut fields, "parallel_tool_calls", Value::as_bool);
+    request.max_output_tokens = take(&mut fields, "max_output_tokens", Value::as_u64);
+    request.temperature = take(&mut fields, "temperature", Value::as_f64);
+    request.top_p = take(&mut fields, "top_p", Value::as_f64);
+    request.stream = take(&mut fields, "stream", Value::as_bool).unwrap_or(false);
+    if let Some(Value::Object(text)) = fields.get_mut("text") {
+        request.response_format = text.remove("format").map(format_of);
+    }
+    if let Some(Value::Object(reasoning)) = fields.get_mut("reasoning") {
+        let effort = take_text(reasoning, "effort").map(|effort| ReasoningRequest {
+            effort: Some(match effort.as_str() {
+                "low" => ReasoningEffort::Low,
+                "medium" => ReasoningEffort::Medium,
+                "high" => ReasoningEffort::High,
+                _ => ReasoningEffort::Other(effort),
+            }),
+            ..ReasoningRequest::default()
+        });
+        request.reasoning = effort;
+    }
+    request.extensions.extend(FAMILY, fields);
+    request
+}
+
+fn message_of(item: Value) -> Message {
+    let mut item = item.as_object().unwrap().clone();
+    let kind = item.get("type").and_then(Value::as_str).unwrap_or("message").to_owned();
+    if kind == "message" {
+        item.remove("type");
+        let role = match take_text(&mut item, "role").as_deref() {
+            Some("system") => Role::System,
+            Some("developer") => Role::Developer,
+            Some("assistant") => Role::Assistant,
+            _ => Role::User,
+        };
+        let parts = content_of(item.remove("content").unwrap());
+        let mut message = Message::new(role, parts);
+        message.extensions.extend(FAMILY, item);
+        return message;
+    }
+    let (role, content) = match kind.as_str() {
+        "function_call" | "custom_tool_call" => {
+            let said_in = if kind == "function_call" { "arguments" } else { "input" };
+            let call = ToolCall {
+                id: take_text(&mut item, "call_id").unwrap(),
+                name: take_text(&mut item, "name").unwrap(),
+                arguments: take_text(&mut item, said_in).unwrap(),
+                ..ToolCall::default()
+            };
+            (Role::Assistant, Content::ToolCall(call))
+        }
+        "function_call_output" => {
+            let call_id = take_text(&mut item, "call_id").unwrap();
+            let content = content_of(item.remove("output").unwrap());
+            (Role::Tool, Content::ToolResult(ToolResult { call_id, name: None, content, is_error: false }))
+        }
+        "reasoning" if item.get("encrypted_content").is_some_and(Value::is_string) => {
+            let encrypted = take_text(&mut item, "encrypted_content");
+            (Role::Assistant, Content::Reasoning(Reasoning { encrypted, ..Reasoning::default() }))
+        }
+        _ => {
+            let opaque = Opaque { family: FAMILY.into(), value: item.into() };
+            return Message::new(Role::Assistant, vec![Content::Opaque(opaque).into()]);
+        }
+    };
+    Message::new(role, vec![with(content, item)])
+}
+
+fn with(content: Content, fields: Map<String, Value>) -> Part {
+    let mut part = Part { content, extensions: Extensions::default() };
+    part.extensions.extend(FAMILY, fields);
+    part
+}
+
+fn content_of(content: Value) -> Vec<Part> {
+    match content {
+        Value::String(text) => vec![Part::text(text)],
+        pieces => list(pieces).map(piece_of).collect(),
+    }
+}
+
+fn piece_of(piece: Value) -> Part {
+    let mut piece = piece.as_object().unwrap().clone();
+    let media = |url: String| {
+        let (source, media_type) = match url.strip_prefix("data:").and_then(|url| url.split_once(";base64,"))
+        {
+            Some((kind, data)) => (MediaSource::Base64(data.into()), Some(kind.to_owned())),
+            None => (MediaSource::Url(url), None),
+        };
+        Media { source, media_type, name: None, detail: None }
+    };
+    let content = match take_text(&mut piece, "type").as_deref() {
+        Some("input_text" | "output_text") => Content::Text(take_text(&mut piece, "text").unwrap()),
+        Some("input_image") => {
+            let detail = take_text(&mut piece, "detail");
+            Content::Image(Media { detail, ..media(take_text(&mut piece, "image_url").unwrap()) })
+        }
+        Some("input_file") => {
+            let name = take_text(&mut piece, "filename");
+            Content::Document(Media { name, ..media(take_text(&mut piece, "file_data").unwrap()) })
+        }
+        other => panic!("a piece of content that this test does not know: {other:?}"),
+    };
+    with(content, piece)
+}
+
+fn tool_of(tool: Value) -> Tool {
+    if tool["type"] != "function" {
+        return Tool::Opaque(Opaque { family: FAMILY.into(), value: tool });
+    }
+    let mut fields = tool.as_object().unwrap().clone();
+    let mut function = FunctionTool {
+        name: take_text(&mut fields, "name").unwrap(),
+        description: take_text(&mut fields, "description"),
+        parameters: fields.remove("parameters"),
+        strict: take(&mut fields, "strict", Value::as_bool),
+        ..FunctionTool::default()
+    };
+    // The type stays: what is said nothing of has this family's defaults.
+    function.extensions.extend(FAMILY, fields);
+    Tool::Function(function)
+}
+
+fn tool_choice_of(choice: Value) -> ToolChoice {
+    match (choice.as_str(), choice["type"].as_str()) {
+        (Some("auto"), _) => ToolChoice::Auto,
+        (Some("none"), _) => ToolChoice::None,
+        (Some("required"), _) => ToolChoice::Required,
+        (_, Some("function")) => ToolChoice::Function(choice["name"].as_str().unwrap().into()),
+        _ => ToolChoice::Opaque(Opaque { family: FAMILY.into(), value: choice }),
+    }
+}
+
+fn format_of(format: Value) -> ResponseFormat {
+    let mut fields = format.as_object().unwrap().clone();
+    match format["type"].as_str() {
+        Some("json_schema") => ResponseFormat::JsonSchema {
+            name: take_text(&mut fields, "name"),
+            description: take_text(&mut fields, "description"),
+            schema: fields.remove("schema").unwrap(),
+            strict: take(&mut fields, "strict", Value::as_bool),
+        },
+        Some("json_object") => ResponseFormat::JsonObject,
+        _ => ResponseFormat::Text,
+    }
+}
+
+fn take<T>(fields: &mut Map<String, Value>, name: &str, read: fn(&Value) -> Option<T>) -> Option<T> {
+    read(&fields.remove(name)?)
+}
+
+fn take_text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
+    take(fields, name, |value| value.as_str().map(str::to_owned))
+}
+
+fn list(value: Value) -> impl Iterator<Item = Value> {
+    match value {
+        Value::Array(items) => items.into_iter(),
+        other => panic!("no list: {other}"),
+    }
+}
