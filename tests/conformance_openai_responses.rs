@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::openai_responses::{Reading, UsageReading, read};
-use wire::openai_responses::client::OpenAiResponses;
 use wire::openai_responses::PART_PREFIX;
+use wire::openai_responses::client::OpenAiResponses;
 use wire::{Protocol as _, Quirks, TargetContext};
 
 const FAMILY: &str = "openai-responses";
@@ -233,6 +233,119 @@ fn beside(wrong: &mut Differences, response: &ChatResponse, last: &Value) {
     for name in ["num_sources_used", "is_byok", "cost_details", "context_details", "pydantic_ai_gateway"] {
         let kept = response.extensions.field(FAMILY, "usage").unwrap_or(&Value::Null);
         wrong.same(name, &kept[name], &last["usage"][name]);
+    }
+}
+
+// === damage ===
+
+#[test]
+fn what_is_lost_on_the_way_is_made_up_for_or_said() {
+    let Some(records) = records() else { return };
+    let mut tally = Tally::default();
+    for record in records.iter().filter(|record| laws::is_streamed(record)) {
+        let whole = laws::decode(&OpenAiResponses, &Quirks::default(), record);
+        if whole.outcome.is_ok() {
+            let frames: Vec<&str> = body_of(record).split_inclusive("\n\n").collect();
+            let mut wrong = Differences::default();
+            cut(&mut wrong, &frames, &whole);
+            disturbed(&mut wrong, &frames, &whole);
+            missing(&mut wrong, &frames, &whole);
+            shaken(&mut wrong, &frames);
+            tally.take(record, wrong.0);
+        }
+    }
+    tally.settle("damaged streams");
+}
+
+fn stream(frames: &[&str]) -> Decoded {
+    laws::decode_stream(&OpenAiResponses, &Quirks::default(), [frames.concat().as_bytes()])
+}
+
+fn parts_of(decoded: &Decoded) -> &[Part] {
+    decoded.response.choices.first().map_or(&[], |choice| &choice.parts)
+}
+
+/// At most 40 places of `frames`, all of a short stream.
+fn places(frames: &[&str]) -> impl Iterator<Item = usize> {
+    (0..frames.len()).step_by(frames.len() / 40 + 1)
+}
+
+fn is_end(frame: &str) -> bool {
+    ["completed", "incomplete"].iter().any(|end| frame.contains(&format!("\"type\":\"response.{end}\"")))
+}
+
+/// Without its end, an answer is cut; what had arrived is its beginning.
+fn cut(wrong: &mut Differences, frames: &[&str], whole: &Decoded) {
+    let end = frames.iter().position(|frame| is_end(frame)).expect("a whole stream has its end");
+    for place in places(&frames[..=end]) {
+        let got = stream(&frames[..place]);
+        let kind = got.outcome.as_ref().err().map(|error| error.kind);
+        wrong.same(&format!("cut before event {place}"), &kind, &Some(ErrorKind::Truncated));
+        for kind in ["text", "refusal", "reasoning", "arguments"] {
+            let (got, whole) = (said(parts_of(&got), kind), said(parts_of(whole), kind));
+            wrong.same(&format!("{kind} before event {place}"), &whole.starts_with(&got), &true);
+        }
+    }
+}
+
+/// A piece of nonsense, a comment and a tag of tomorrow cost nothing.
+fn disturbed(wrong: &mut Differences, frames: &[&str], whole: &Decoded) {
+    const NOISE: &str =
+        "data: {\"type\": \"response.outp\n\n: ping\n\ndata: {\"type\":\"response.tomorrow\"}\n\n";
+    for place in places(frames) {
+        let got = stream(&[&frames[..place], &[NOISE], &frames[place..]].concat());
+        wrong.same(&format!("disturbed before event {place}"), &got.events, &whole.events);
+        wrong.same("outcome", &got.outcome, &whole.outcome);
+    }
+}
+
+/// An event that is no delta is made up for by those that repeat it.
+fn missing(wrong: &mut Differences, frames: &[&str], whole: &Decoded) {
+    let end = frames
+        .iter()
+        .find(|frame| is_end(frame))
+        .and_then(|end| end.lines().find_map(|line| line.strip_prefix("data:")));
+    let end: Value = serde_json::from_str(end.unwrap()).unwrap();
+    for place in places(frames) {
+        let is_needed = frames[place].contains(".delta\"") || is_end(frames[place]);
+        // ChatGPT's end does not repeat the output.
+        let is_only = frames[place].contains("output_item.done") && end["response"]["output"] == json!([]);
+        if is_needed || is_only || frames[place].contains("[DONE]") {
+            continue;
+        }
+        let got = stream(&[&frames[..place], &frames[place + 1..]].concat());
+        wrong.same(&format!("outcome without event {place}"), &got.outcome, &whole.outcome);
+        wrong.same(&format!("calls without event {place}"), &calls(parts_of(&got)), &calls(parts_of(whole)));
+        wrong.same("number of parts", &parts_of(&got).len(), &parts_of(whole).len());
+        for kind in ["text", "refusal", "reasoning"] {
+            let (got, whole) = (said(parts_of(&got), kind), said(parts_of(whole), kind));
+            wrong.same(&format!("{kind} without event {place}"), &got, &whole);
+        }
+        wrong.same("usage", &got.response.usage, &whole.response.usage);
+    }
+}
+
+/// Events twice, out of order or with a wrong letter: whatever becomes of them, it is lawful.
+fn shaken(wrong: &mut Differences, frames: &[&str]) {
+    let mut chance = laws::Chance::new(frames.concat().as_bytes());
+    for round in 0..24 {
+        let mut shaken = frames.to_vec();
+        for _ in 0..1 + round % 4 {
+            let (from, to) = (chance.below(shaken.len()), chance.below(shaken.len()));
+            match round % 3 {
+                0 => shaken.swap(from, to),
+                1 => shaken.insert(to, shaken[from]),
+                _ => {}
+            }
+        }
+        let mut body = shaken.concat().into_bytes();
+        if round % 3 == 2 {
+            let at = chance.below(body.len());
+            body[at] = b"\"{}[]:,0x"[chance.below(9)];
+        }
+        let got = laws::decode_stream(&OpenAiResponses, &Quirks::default(), [body.as_slice()]);
+        let held = laws::grammar(&got).and_then(|()| laws::folding(&got));
+        wrong.same(&format!("shaken {round}"), &held, &Ok(()));
     }
 }
 

@@ -7,6 +7,7 @@
 //! end before it the answer is cut.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use canonical::event::ResponseStart;
 use canonical::{Error, ErrorKind, Origin, StreamEvent};
@@ -108,7 +109,7 @@ impl Decoder {
                     item.annotation(event.content_index.unwrap_or(0), annotation);
                 }
             }
-            kind if kind.ends_with(".delta") => return Ok(self.delta(event, out)),
+            kind if kind.ends_with("delta") => return Ok(self.delta(event, out)),
             kind if is_progress(kind) => {}
             _ => return Ok(FrameOutcome::Unknown),
         }
@@ -177,18 +178,18 @@ impl Decoder {
         let Some(place) = event.output_index.or_else(|| self.last_open()) else {
             return FrameOutcome::Malformed;
         };
-        if self.finished.contains_key(&place) {
+        if event.delta.is_none() || self.finished.contains_key(&place) {
             return FrameOutcome::Malformed;
         }
         self.start(ResponseStart::default(), out);
-        if !self.open.contains_key(&place) {
-            match OpenItem::of_delta(&event.kind) {
-                Some(item) => drop(self.open.insert(place, item)),
+        let item = match self.open.entry(place) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => match OpenItem::of_delta(&event.kind) {
+                Some(item) => place.insert(item),
                 None => return FrameOutcome::Unknown,
-            }
-        }
-        let mut sink = Sink { out, next_part: &mut self.next_part };
-        let has_fitted = self.open.get_mut(&place).is_some_and(|item| item.delta(event, &mut sink));
+            },
+        };
+        let has_fitted = item.delta(event, &mut Sink { out, next_part: &mut self.next_part });
         if has_fitted { FrameOutcome::Known } else { FrameOutcome::Unknown }
     }
 
@@ -238,7 +239,9 @@ impl Decoder {
     fn end_open(&mut self, out: &mut Vec<StreamEvent>) {
         let open = std::mem::take(&mut self.open);
         let mut sink = self.sink(out);
-        open.into_values().for_each(|item| item.abandon(&mut sink));
+        for item in open.into_values() {
+            item.abandon(&mut sink);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the recordings do not hold: losses on the way, failures half-way, rare items.
 
+#![expect(clippy::needless_pass_by_value, reason = "events read better without references")]
+
 use canonical::fold::fold;
 use canonical::grammar::Grammar;
 use canonical::{Content, Error, ErrorKind, FinishReason, StreamEvent};
@@ -13,12 +15,16 @@ use crate::{Protocol as _, Quirks};
 /// Decodes a stream of these events and holds it to the grammar.
 fn decoded(events: &[Value]) -> (Vec<StreamEvent>, Result<(), Error>) {
     let (mut driver, mut out) = (StreamDriver::new(&OpenAiResponses, &Quirks::default()), Vec::new());
-    let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-    let outcome = driver.push(body.as_bytes(), &mut out).and_then(|()| driver.finish(&mut out));
+    let lines: Vec<String> = events.iter().map(Value::to_string).collect();
+    let outcome = driver.push(body(&lines).as_bytes(), &mut out).and_then(|()| driver.finish(&mut out));
     let mut grammar = Grammar::default();
     out.iter().try_for_each(|event| grammar.accept(event)).unwrap();
     assert!(outcome.is_err() || grammar.is_complete());
     (out, outcome)
+}
+
+fn body(lines: &[String]) -> String {
+    format!("data: {}\n\n", lines.join("\n\ndata: "))
 }
 
 fn parts(events: &[StreamEvent]) -> Vec<Content> {
@@ -121,9 +127,8 @@ fn a_stream_without_its_end_is_cut_and_what_had_arrived_is_shown() {
     let events = [created(), text(0, "Hel"), added(1, script), more("print"), more("(1)")];
     for tail in [None, Some("[DONE]")] {
         let (mut driver, mut out) = (StreamDriver::new(&OpenAiResponses, &Quirks::default()), Vec::new());
-        let lines = events.iter().map(Value::to_string).chain(tail.map(str::to_owned));
-        let body: String = lines.map(|line| format!("data: {line}\n\n")).collect();
-        driver.push(body.as_bytes(), &mut out).unwrap();
+        let lines: Vec<String> = events.iter().map(Value::to_string).chain(tail.map(str::to_owned)).collect();
+        driver.push(body(&lines).as_bytes(), &mut out).unwrap();
         assert_eq!(driver.finish(&mut out).unwrap_err().kind, ErrorKind::Truncated);
         let parts = parts(&out);
         assert_eq!(parts[0], Content::Text("Hel".into()));

@@ -76,7 +76,9 @@ pub(super) fn rest(raw: &RawValue) -> Map<String, Value> {
         ("output_tokens_details", &["reasoning_tokens"][..]),
     ] {
         let Some(Value::Object(details)) = fields.get_mut(name) else { continue };
-        known.iter().for_each(|known| drop(details.remove(*known)));
+        for known in known {
+            details.remove(*known);
+        }
     }
     fields.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()));
     fields
