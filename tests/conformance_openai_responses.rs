@@ -16,10 +16,12 @@ use canonical::{
 use serde_json::{Map, Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::laws::{self, Decoded};
+use signalbox_tests::reading::openai_chat;
 use signalbox_tests::reading::openai_responses::{Reading, UsageReading, read};
+use wire::openai_chat::server::OpenAiChat;
 use wire::openai_responses::PART_PREFIX;
 use wire::openai_responses::client::OpenAiResponses;
-use wire::{Protocol as _, Quirks, TargetContext};
+use wire::{AnswerContext, Dialect as _, Protocol as _, Quirks, TargetContext};
 
 const FAMILY: &str = "openai-responses";
 
@@ -428,6 +430,49 @@ fn without_nothing(value: &mut Value) {
         Value::Number(number) => *value = json!(number.as_f64()),
         _ => {}
     }
+}
+
+// === the same answer, at a client of another family ===
+
+#[test]
+fn every_recorded_answer_reaches_a_client_of_chat_completions() {
+    let Some(records) = records() else { return };
+    let mut tally = Tally::default();
+    for record in records.iter().filter(|record| record.response.status < 400) {
+        let decoded = laws::decode(&OpenAiResponses, &Quirks::default(), record);
+        let context = AnswerContext { include_usage: true, ..AnswerContext::default() };
+        let (mut encoder, mut body) = (OpenAiChat.stream_encoder(&context), Vec::new());
+        decoded.events.iter().for_each(|event| encoder.event(event, &mut body));
+        match &decoded.outcome {
+            Ok(()) => encoder.end(&mut body),
+            Err(error) => encoder.error(error, &mut body),
+        }
+        let got = openai_chat::read("openai", true, &String::from_utf8(body).unwrap());
+        let choice = got.choices.get(&0).cloned().unwrap_or_default();
+        let expected = read(record.stream, body_of(record));
+        let mut wrong = Differences::default();
+        wrong.same("error", &got.error, &expected.error);
+        wrong.same("text", &choice.text, &expected.texts("text"));
+        wrong.same("refusal", &choice.refusal, &expected.texts("refusal"));
+        let calls: Vec<Value> =
+            choice.calls.iter().map(|call| json!([call.id, call.name, call.arguments])).collect();
+        wrong.same("calls", &calls, &expected.calls());
+        let counts =
+            |usage: openai_chat::UsageReading| (usage.input, usage.output, usage.cache_read, usage.reasoning);
+        let counted =
+            expected.usage.map(|usage| (usage.input, usage.output, usage.cache_read, usage.reasoning));
+        wrong.same("usage", &got.usage.map(counts), &counted);
+        if expected.error.is_none() {
+            let word = match finish_of(&expected) {
+                FinishReason::ToolCalls => "tool_calls",
+                FinishReason::Length => "length",
+                _ => "stop",
+            };
+            wrong.same("finish reason", &choice.finish.as_deref(), &Some(word));
+        }
+        tally.take(record, wrong.0);
+    }
+    tally.settle("answers at a client of Chat Completions");
 }
 
 // === errors ===
