@@ -110,6 +110,41 @@ async fn an_unknown_models_cost_is_unknown_and_not_nothing() {
 }
 
 #[tokio::test]
+async fn a_provider_of_responses_answers_a_client_of_chat_completions() {
+    let event = |event: Value| format!("data: {event}\n\n");
+    let said = [
+        event(json!({ "type": "response.created", "response": { "id": "r1", "model": "m-2026" } })),
+        event(
+            json!({ "type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "hi" }),
+        ),
+    ];
+    let end = event(json!({ "type": "response.completed", "response": { "status": "completed", "output": [],
+        "usage": { "input_tokens": 7, "output_tokens": 3, "total_tokens": 10 } } }));
+    let whole = [&said[..], &[end]].concat();
+    let upstream = Upstream::with([
+        Reply::Stream { pieces: whole, end: End::Close },
+        Reply::Stream { pieces: said.to_vec(), end: End::Close },
+    ])
+    .await;
+    let settings = format!("{}protocol = \"openai-responses\"\n", provider("a", &upstream.url));
+    let house = House::with(&settings).await;
+    let body = house.post(&ask("a/gpt-5.2", true)).await.text().await.unwrap();
+    assert_eq!(read_stream(&body), ("hi".to_owned(), None));
+    let row = house.last_request().await;
+    assert_eq!((row.status, row.finish_reason_raw.as_deref()), (Outcome::Ok, Some("completed")));
+    assert_eq!(row.usage.unwrap().input_tokens, 7);
+    let sent = &upstream.requests()[0];
+    assert_eq!(sent["input"], json!([{ "role": "user", "content": "Hello" }]));
+    assert_eq!((&sent["store"], &sent["stream"]), (&json!(false), &json!(true)));
+
+    // Without its last event, the same stream is cut.
+    let body = house.post(&ask("a/gpt-5.2", true)).await.text().await.unwrap();
+    let (text, error) = read_stream(&body);
+    assert_eq!((text.as_str(), error.is_some(), body.contains("[DONE]")), ("hi", true, false));
+    assert_eq!(house.last_request().await.status, Outcome::Truncated);
+}
+
+#[tokio::test]
 async fn the_next_target_answers_when_one_fails_before_its_first_content() {
     let broken = Upstream::with([failure(400, "no"), failure(400, "no")]).await;
     let good = Upstream::with([good_stream("second"), good_answer("second")]).await;
