@@ -22,6 +22,8 @@ pub(super) struct Conversation {
 
 pub(super) fn convert(messages: &[Message]) -> Result<Conversation, Error> {
     let leading = messages.iter().take_while(|message| is_plain_system(message)).count();
+    // Instructions alone are no input.
+    let leading = if leading == messages.len() { 0 } else { leading };
     let (instructions, rest) = messages.split_at(leading);
     let texts: Vec<String> = instructions.iter().map(Message::plain_text).collect();
     let mut writer = Writer { items: Vec::new(), customs: custom_calls(messages), open: None };
@@ -313,4 +315,87 @@ fn document(media: &Media) -> Value {
         MediaSource::FileId(id) => put(&mut file, "file_id", Some(id.clone())),
     }
     file.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use canonical::request::Opaque;
+
+    fn part(content: Content, fields: &Value) -> Part {
+        let mut part = Part::from(content);
+        part.extensions.extend(FAMILY, fields.as_object().cloned().unwrap_or_default());
+        part
+    }
+
+    fn items(messages: &[Message]) -> Value {
+        convert(messages).unwrap().items.into()
+    }
+
+    #[test]
+    fn instructions_alone_are_sent_as_a_message() {
+        let conversation = convert(&[Message::text(Role::System, "Begin.")]).unwrap();
+        assert_eq!(conversation.instructions, None);
+        assert_eq!(conversation.items, [json!({"role": "system", "content": "Begin."})]);
+    }
+
+    #[test]
+    fn another_familys_thoughts_and_tools_stay_behind() {
+        let thought = Reasoning { text: "Hm.".into(), signature: Some("s".into()), ..Reasoning::default() };
+        let search =
+            ToolCall { id: "1".into(), name: "search".into(), is_server_side: true, ..ToolCall::default() };
+        let found =
+            Opaque { family: "anthropic-messages".into(), value: json!({"type": "web_search_tool_result"}) };
+        let parts = vec![
+            Content::Reasoning(thought).into(),
+            Content::ToolCall(search).into(),
+            Content::Opaque(found).into(),
+            Part::text("Done."),
+        ];
+        let said = items(&[Message::new(Role::Assistant, parts)]);
+        assert_eq!(said, json!([{"role": "assistant", "content": "Done."}]));
+    }
+
+    #[test]
+    fn a_custom_tools_result_has_the_type_of_its_call() {
+        let call = ToolCall {
+            id: "c1".into(),
+            name: "sql".into(),
+            arguments: "SELECT 1".into(),
+            ..ToolCall::default()
+        };
+        let result =
+            ToolResult { call_id: "c1".into(), name: None, content: vec![Part::text("1")], is_error: false };
+        let said = items(&[
+            Message::new(
+                Role::Assistant,
+                vec![part(Content::ToolCall(call), &json!({"type": "custom_tool_call"}))],
+            ),
+            Message::new(Role::Tool, vec![Content::ToolResult(result).into()]),
+        ]);
+        let expected = json!([
+            {"type": "custom_tool_call", "call_id": "c1", "name": "sql", "input": "SELECT 1"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": "1"}
+        ]);
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn files_go_as_data_a_link_or_an_id() {
+        let file = |source| Media { source, media_type: None, name: None, detail: None };
+        let parts = vec![
+            Content::Document(file(MediaSource::Base64("AA==".into()))).into(),
+            Content::Document(file(MediaSource::Url("https://example.com/a.pdf".into()))).into(),
+            Content::Image(file(MediaSource::FileId("file-1".into()))).into(),
+            Content::Audio(file(MediaSource::Base64("AA==".into()))).into(),
+        ];
+        let said = items(&[Message::new(Role::User, parts)]);
+        let expected = json!([
+            {"type": "input_file", "filename": "document.pdf", "file_data": "data:application/pdf;base64,AA=="},
+            {"type": "input_file", "file_url": "https://example.com/a.pdf"},
+            {"type": "input_image", "file_id": "file-1"},
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
+        ]);
+        assert_eq!(said[0]["content"], expected);
+    }
 }
