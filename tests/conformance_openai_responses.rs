@@ -2,6 +2,12 @@
 //! item by item as it came, and its request sent on as it came.
 //!
 //! What is expected is read off the same JSON by `reading::openai_responses`, written apart.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail as its body does"
+)]
 
 #[path = "conformance_openai_responses/requests.rs"]
 mod requests;
