@@ -8,16 +8,20 @@
 //! | an in-band error object | ends the stream with it, classified like an HTTP error |
 //! | an HTML page or plain text with status 200 | `InvalidResponse` |
 //! | one JSON document instead of a stream | an error if it is one, else the whole answer, unfolded |
+//! | lines, none of which the protocol knows | `InvalidResponse` |
+//! | a binary message whose checksum is wrong | `InvalidResponse` for this stream alone |
 //! | a frame past the limit | `InvalidResponse` for this stream alone |
 //! | the end before the terminal event | `Truncated` |
 
 use canonical::fold::unfold;
 use canonical::{Error, ErrorKind, Origin, StreamEvent};
 
+use crate::frame::event_stream::{EventStreamError, EventStreamFramer};
 use crate::frame::json_array::JsonArrayFramer;
+use crate::frame::ndjson::NdjsonFramer;
 use crate::frame::sse::SseFramer;
 use crate::frame::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
-use crate::{FrameOutcome, Headers, Protocol, Quirks, StreamDecoder, errors};
+use crate::{FrameOutcome, Headers, Protocol, Quirks, StreamDecoder, StreamFraming, errors};
 
 /// Counts of what was passed over; never content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,12 +51,15 @@ impl std::fmt::Debug for StreamDriver {
     }
 }
 
-/// What the bytes turned out to be. Content types lie, so the first byte decides.
+/// What the bytes turned out to be. Content types lie, so the first byte decides; where it is a
+/// brace, which begins a document and a stream of lines alike, the protocol does.
 #[derive(Debug)]
 enum Framing {
     Undecided,
     Sse(SseFramer),
+    EventStream(EventStreamFramer),
     JsonArray(JsonArrayFramer),
+    Ndjson(NdjsonFramer),
     /// Not a stream at all: a JSON document, an HTML page or plain text, kept whole.
     Document(Vec<u8>),
 }
@@ -100,10 +107,25 @@ impl StreamDriver {
                 }
                 self.decoder.end(out)
             }
+            Framing::EventStream(framer) => {
+                let is_amid = framer.is_amid();
+                self.decoder.end(out)?;
+                if is_amid { Err(truncated("The provider's answer broke off.")) } else { Ok(()) }
+            }
             Framing::JsonArray(framer) => {
                 let is_closed = framer.is_closed();
                 self.decoder.end(out)?;
                 if is_closed { Ok(()) } else { Err(truncated("The provider's answer broke off.")) }
+            }
+            Framing::Ndjson(framer) => {
+                let whole_lines = counters.frames;
+                let mut deliver = |frame: Frame<'_>| decode(decoder.as_mut(), counters, frame, out);
+                framer.finish(&mut deliver)?;
+                // A piece of a first line is a cut, not another protocol.
+                if whole_lines > 0 && self.counters.malformed == self.counters.frames {
+                    return Err(foreign());
+                }
+                self.decoder.end(out)
             }
             Framing::Document(body) => {
                 let body = std::mem::take(body);
@@ -133,7 +155,13 @@ impl StreamDriver {
             bytes = &bytes[first..];
             self.framing = match bytes[0] {
                 b'[' => Framing::JsonArray(JsonArrayFramer::default()),
+                b'{' if self.protocol.framing() == StreamFraming::Lines => {
+                    Framing::Ndjson(NdjsonFramer::default())
+                }
                 b'{' | b'<' => Framing::Document(Vec::new()),
+                _ if self.protocol.framing() == StreamFraming::Binary => {
+                    Framing::EventStream(EventStreamFramer::default())
+                }
                 _ => Framing::Sse(SseFramer::default()),
             };
         }
@@ -146,6 +174,18 @@ impl StreamDriver {
                 outcome
             }
             Framing::JsonArray(framer) => framer.push(bytes, &mut deliver).map_err(too_large)?,
+            Framing::Ndjson(framer) => framer.push(bytes, &mut deliver).map_err(too_large)?,
+            Framing::EventStream(framer) => match framer.push(bytes, &mut deliver) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    // What had arrived is whole; the broken message is the news.
+                    let _ = self.decoder.end(out);
+                    Err(match error {
+                        EventStreamError::TooLarge(limit) => too_large(limit),
+                        EventStreamError::Corrupt => corrupt(),
+                    })
+                }
+            },
             Framing::Document(body) if body.len() + bytes.len() > MAX_FRAME_BYTES => {
                 Err(too_large(FrameTooLarge))
             }
@@ -186,6 +226,24 @@ fn decode(
 
 fn truncated(message: &str) -> Error {
     Error::new(ErrorKind::Truncated, Origin::Provider, message)
+}
+
+/// Lines that are not the protocol's, all of them.
+fn foreign() -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        "The provider answered with something that is not its protocol. \
+         Check the base URL, and any proxy between here and the provider.",
+    )
+}
+
+fn corrupt() -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        "A message of the provider's binary stream is broken (its checksum does not fit); the stream was ended.",
+    )
 }
 
 fn plain_text() -> Error {

@@ -58,11 +58,12 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
 ///
 /// A base URL is what the vendor's own SDK takes: OpenAI's with `/v1`, Anthropic's and Google's
 /// without. Both forms work for all: a path segment that looks like a version (`v1`, `v1beta`, `v4`)
-/// is taken as one and nothing is added. `version` may be empty (Perplexity has none).
+/// is taken as one and nothing is added, nor behind a base that names `version` itself. `version`
+/// may be empty (Perplexity has none).
 pub fn versioned_base(base: &str, version: &str) -> String {
     let base = base.trim_end_matches('/');
     let path = base.split_once("://").map_or(base, |(_, rest)| rest);
-    let names_version = path.split('/').skip(1).any(is_version);
+    let names_version = path.split('/').skip(1).any(|segment| is_version(segment) || segment == version);
     if names_version || version.is_empty() { base.to_owned() } else { format!("{base}/{version}") }
 }
 
@@ -95,6 +96,8 @@ mod tests {
             ("https://api.z.ai/api/paas/v4", "v1", "https://api.z.ai/api/paas/v4"),
             ("https://api.groq.com/openai/v1", "v1", "https://api.groq.com/openai/v1"),
             ("https://api.perplexity.ai", "", "https://api.perplexity.ai"),
+            ("http://localhost:11434", "api", "http://localhost:11434/api"),
+            ("http://localhost:11434/api/", "api", "http://localhost:11434/api"),
             ("http://v1.example:8080", "v1", "http://v1.example:8080/v1"),
         ] {
             assert_eq!(versioned_base(base, version), expected);

@@ -114,6 +114,11 @@ pub trait Protocol: Send + Sync {
 
     fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder>;
 
+    /// How its streams are cut into frames. Only what the first byte cannot tell hangs on it.
+    fn framing(&self) -> StreamFraming {
+        StreamFraming::Events
+    }
+
     /// An answer with an error status, or a body that turned out to be an error: one shared table,
     /// refined by what only this family knows.
     fn decode_error(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {
@@ -130,6 +135,17 @@ impl std::fmt::Debug for dyn Protocol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.id().as_str())
     }
+}
+
+/// How a protocol cuts its streams into frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamFraming {
+    /// Server-sent events (or, at Gemini, one JSON array): a stream that begins with a brace is none.
+    Events,
+    /// One JSON document per line.
+    Lines,
+    /// AWS' binary event stream.
+    Binary,
 }
 
 /// One model in a provider's own list.

@@ -1,7 +1,9 @@
 //! Bytes → frames. Each framing is a small machine fed with whatever the network delivers;
 //! any split of the bytes gives the same frames.
 
+pub mod event_stream;
 pub mod json_array;
+pub mod ndjson;
 pub mod sse;
 
 /// Bytes of one frame that we are willing to hold. Gemini inlines base64 images, which reach a few
@@ -11,7 +13,7 @@ pub const MAX_FRAME_BYTES: usize = 32 << 20;
 /// One message of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// SSE's `event:` field, where there is one.
+    /// SSE's `event:` field, where there is one; of a binary message, see [`event_stream`].
     pub event: Option<&'a str>,
     pub data: &'a str,
 }

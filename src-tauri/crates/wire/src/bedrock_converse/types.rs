@@ -1,0 +1,289 @@
+//! The wire types, field for field:
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html> and, for
+//! streams, `…/API_runtime_ConverseStream.html`.
+//!
+//! Unions have one field each, named for what they hold. Answers are read leniently; blocks stay
+//! JSON until that name is known.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::json::lenient;
+
+// Requests.
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConverseRequest {
+    pub messages: Vec<Message>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub system: Vec<ContentBlock>,
+    #[serde(skip_serializing_if = "InferenceConfig::is_empty")]
+    pub inference_config: InferenceConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_config: Option<ToolConfig>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub additional_model_request_fields: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_config: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<ServiceTier>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Message {
+    pub role: &'static str,
+    pub content: Vec<ContentBlock>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ContentBlock {
+    Text(String),
+    Image(Media),
+    Document(Document),
+    ToolUse(ToolUse),
+    ToolResult(ToolResult),
+    ReasoningContent(ReasoningContent),
+    CachePoint(CachePoint),
+    /// A block kept as it came.
+    #[serde(untagged)]
+    Opaque(Value),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Media {
+    pub format: String,
+    pub source: Source,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Document {
+    pub format: String,
+    pub name: String,
+    pub source: Source,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// Base64.
+    Bytes(String),
+    S3Location {
+        uri: String,
+    },
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolUse {
+    pub tool_use_id: String,
+    pub name: String,
+    pub input: Value,
+    /// `server_tool_use` where Bedrock ran the tool itself.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolResult {
+    pub tool_use_id: String,
+    pub content: Vec<ContentBlock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReasoningContent {
+    ReasoningText {
+        text: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+    },
+    /// Base64.
+    RedactedContent(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CachePoint {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InferenceConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop_sequences: Vec<String>,
+}
+
+impl InferenceConfig {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolConfig {
+    pub tools: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolSpec {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub input_schema: InputSchema,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct InputSchema {
+    pub json: Value,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ServiceTier {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+// Answers.
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ConverseResponse {
+    /// `None` where the document holds none, and then it is no answer.
+    #[serde(deserialize_with = "lenient")]
+    pub output: Option<Output>,
+    #[serde(deserialize_with = "lenient")]
+    pub stop_reason: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub usage: Option<TokenUsage>,
+    /// `metrics`, `trace`, `performanceConfig`, `serviceTier`, `additionalModelResponseFields`.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Output {
+    pub message: OutputMessage,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct OutputMessage {
+    pub content: Vec<Map<String, Value>>,
+}
+
+/// `contentBlockStart`: of a tool's call or result, or an image. Text and thoughts have none.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockStart {
+    pub content_block_index: u64,
+    pub start: Map<String, Value>,
+}
+
+/// `contentBlockDelta`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockDelta {
+    pub content_block_index: u64,
+    pub delta: Map<String, Value>,
+}
+
+/// `contentBlockStop`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockStop {
+    pub content_block_index: u64,
+}
+
+/// `messageStop`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageStop {
+    pub stop_reason: String,
+    /// `additionalModelResponseFields`.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// `metadata`: the last event.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    #[serde(deserialize_with = "lenient")]
+    pub usage: Option<TokenUsage>,
+    /// `metrics`, `trace`, `performanceConfig`, `serviceTier`.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// Counters of one answer. `inputTokens` leaves out what was read from or written to the cache.
+/// Each cache count is sent under two names.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TokenUsage {
+    #[serde(deserialize_with = "lenient")]
+    pub input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub output_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub total_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_read_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_read_input_token_count: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_write_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub cache_write_input_token_count: Option<u64>,
+    /// What was written, by lifetime.
+    #[serde(deserialize_with = "lenient")]
+    pub cache_details: Option<Vec<CacheDetail>>,
+    /// `serverToolUsage`, a relay's own.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CacheDetail {
+    #[serde(deserialize_with = "lenient")]
+    pub input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    pub ttl: Option<String>,
+}
+
+/// `GET /foundation-models`:
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html>.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelList {
+    pub model_summaries: Vec<ModelSummary>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSummary {
+    pub model_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub model_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub output_modalities: Option<Vec<String>>,
+}
