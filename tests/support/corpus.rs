@@ -76,15 +76,28 @@ pub fn folder() -> Option<PathBuf> {
 /// Every record of `api` (a protocol's corpus name), from all providers, or `None` (said on
 /// standard error) where the corpus is absent.
 pub fn records(api: &str) -> Option<Vec<Record>> {
+    ending_with(&format!(".{api}.jsonl"))
+}
+
+/// Every record of exactly `wire`, whatever file it lies in: several protocols share the files of
+/// `other`. `None` as for [`records`].
+pub fn of_wire(wire: &str) -> Option<Vec<Record>> {
+    let tag = format!("wire:{wire}");
+    let mut records = ending_with(".jsonl")?;
+    records.retain(|record| record.has_tag(&tag));
+    Some(records)
+}
+
+/// The records of every file whose name ends with `suffix`.
+fn ending_with(suffix: &str) -> Option<Vec<Record>> {
     let Some(folder) = folder() else {
         eprintln!("skipped: the recorded corpus is not beside the project (../shared/corpus)");
         return None;
     };
-    let suffix = format!(".{api}.jsonl");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&suffix)))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(suffix)))
         .collect();
     files.sort();
     let lines = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());

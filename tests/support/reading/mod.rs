@@ -3,5 +3,6 @@
 
 pub mod anthropic_messages;
 pub mod gemini_generate;
+pub mod ollama_chat;
 pub mod openai_chat;
 pub mod openai_responses;

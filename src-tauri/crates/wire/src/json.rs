@@ -1,6 +1,6 @@
-//! Small moves on JSON that every family makes.
+//! Small moves on JSON, and one on errors, that every family makes.
 
-use canonical::Extensions;
+use canonical::{Error, Extensions, Retry};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -62,4 +62,12 @@ pub(crate) fn image_type(base64: &str) -> &'static str {
         [b'U', b'k', b'l', b'G', ..] => "image/webp",
         _ => "image/png",
     }
+}
+
+/// The caller's wish that a protocol has no words for: refused before anything is sent, and asked of
+/// the next target, which may have them.
+pub(crate) fn unsayable(message: impl Into<String>, param: &str) -> Error {
+    let mut error = Error::caller(message).with_param(param);
+    error.retry = Retry::NextTarget;
+    error
 }

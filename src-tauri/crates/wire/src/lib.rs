@@ -15,6 +15,7 @@ pub mod frame;
 pub mod gemini_generate;
 pub mod http;
 mod json;
+pub mod ollama_chat;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod quirks;
@@ -79,6 +80,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &openai_responses::client::OpenAiResponses,
     &anthropic_messages::client::AnthropicMessages,
     &gemini_generate::client::GeminiGenerate,
+    &ollama_chat::client::OllamaChat,
 ];
 
 /// The protocol of that name, or `None` where this version does not speak it yet.
