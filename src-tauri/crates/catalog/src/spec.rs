@@ -125,7 +125,7 @@ pub struct SpecModel {
 ///
 /// In a file: `auth = { bearer = "GROQ_API_KEY" }`,
 /// `auth = { header = "x-api-key", env = "ANTHROPIC_API_KEY" }`, `auth = { query = "key", env = "…" }`
-/// or `auth = "none"`; `optional = true` where the server may run without.
+/// `auth = { sigv4 = { service = "bedrock" }, env = "…" }` or `auth = "none"`; `optional = true` where the server may run without.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawAuth", into = "RawAuth")]
 pub struct Auth {
@@ -162,12 +162,25 @@ pub enum AuthScheme {
     Header(String),
     /// The key in the query parameter of that name.
     Query(String),
+    /// A signature over the whole request, by AWS' Signature Version 4.
+    SigV4(SigV4),
+}
+
+/// For whom AWS' signature is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigV4 {
+    /// The service's name in signatures, which its host's may differ from.
+    pub service: String,
+    /// By default the region that the base URL's host names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected \"none\", { bearer = \"ENV_NAME\" }, { header = \"name\", env = \"ENV_NAME\" } or { query = \"name\", env = \"ENV_NAME\" }"
+    expecting = "expected \"none\", { bearer = \"ENV_NAME\" }, { header = \"name\", env = \"ENV_NAME\" }, { query = \"name\", env = \"ENV_NAME\" } or { sigv4 = { service = \"name\" }, env = \"ENV_NAME\" }"
 )]
 enum RawAuth {
     Word(String),
@@ -183,6 +196,8 @@ struct RawAuthTable {
     header: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sigv4: Option<SigV4>,
     #[serde(skip_serializing_if = "Option::is_none")]
     env: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -200,13 +215,14 @@ impl TryFrom<RawAuth> for Auth {
             RawAuth::Word(word) => return Err(format!("auth is \"none\" or a table, not \"{word}\"")),
             RawAuth::Table(table) => table,
         };
-        let (scheme, env) = match (table.bearer, table.header, table.query, table.env) {
-            (Some(env), None, None, None) => (AuthScheme::Bearer, Some(env)),
-            (None, Some(name), None, env) => (AuthScheme::Header(name), env),
-            (None, None, Some(name), env) => (AuthScheme::Query(name), env),
+        let (scheme, env) = match (table.bearer, table.header, table.query, table.sigv4, table.env) {
+            (Some(env), None, None, None, None) => (AuthScheme::Bearer, Some(env)),
+            (None, Some(name), None, None, env) => (AuthScheme::Header(name), env),
+            (None, None, Some(name), None, env) => (AuthScheme::Query(name), env),
+            (None, None, None, Some(sigv4), env) => (AuthScheme::SigV4(sigv4), env),
             _ => {
-                return Err("auth names exactly one of bearer, header and query \
-                            (env stands beside the last two; bearer names it itself)"
+                return Err("auth names exactly one of bearer, header, query and sigv4 \
+                            (env stands beside the last three; bearer names it itself)"
                     .to_owned());
             }
         };
@@ -230,6 +246,12 @@ impl From<Auth> for RawAuth {
             }),
             AuthScheme::Query(name) => Self::Table(RawAuthTable {
                 query: Some(name),
+                env: auth.env,
+                optional,
+                ..RawAuthTable::default()
+            }),
+            AuthScheme::SigV4(sigv4) => Self::Table(RawAuthTable {
+                sigv4: Some(sigv4),
                 env: auth.env,
                 optional,
                 ..RawAuthTable::default()
@@ -346,7 +368,7 @@ const KEYS: [&str; 16] = [
 ];
 const OTHER_KEYS: [&str; 4] = ["protocol", "base_url", "auth", "quirks"];
 const MODEL_KEYS: [&str; 4] = ["id", "name", "context_window", "max_output_tokens"];
-const AUTH_KEYS: [&str; 5] = ["bearer", "header", "query", "env", "optional"];
+const AUTH_KEYS: [&str; 6] = ["bearer", "header", "query", "sigv4", "env", "optional"];
 
 /// A key that a table of a spec cannot have.
 struct UnknownKey {
@@ -470,6 +492,7 @@ max_tokens_field = "max_completion_tokens"
             ("https://api", "http://api", 5),
             ("{ bearer = \"GROQ_API_KEY\" }", "\"bearer\"", 6),
             ("{ bearer = \"GROQ_API_KEY\" }", "{ bearer = \"A\", header = \"b\" }", 6),
+            ("{ bearer = \"GROQ_API_KEY\" }", "{ sigv4 = { servise = \"b\" } }", 6),
             ("name = \"Groq\"", "name = Groq", 3),
         ] {
             let error = parse_spec(&GROQ.replace(from, to), "groq.toml").unwrap_err();
@@ -534,6 +557,8 @@ max_tokens_field = "max_completion_tokens"
             r#"auth = { bearer = "A" }"#,
             r#"auth = { header = "x-api-key", env = "A" }"#,
             r#"auth = { query = "key", env = "A", optional = true }"#,
+            r#"auth = { sigv4 = { service = "bedrock" }, env = "A" }"#,
+            r#"auth = { sigv4 = { service = "bedrock", region = "eu-west-1" } }"#,
         ] {
             #[derive(Serialize, Deserialize)]
             struct Holder {

@@ -12,6 +12,7 @@ use reqwest::{Client, Response, Url};
 use wire::{Headers, HttpRequest, Method};
 
 use super::sign;
+use crate::clock::Clock;
 use crate::providers::Provider;
 use crate::secrets::Secret;
 
@@ -88,11 +89,13 @@ impl Egress {
         } else {
             builder.header(ACCEPT, "application/json")
         };
-        let builder = sign::sign_headers(builder, &provider.auth, key)?;
-        builder.send().await.map_err(|error| SendFailure {
+        let failed = |error: reqwest::Error| SendFailure {
             error: network_error(provider, &error),
             was_sent: !error.is_connect() && !error.is_builder(),
-        })
+        };
+        let mut request = builder.build().map_err(failed)?;
+        sign::sign_headers(&mut request, &provider.auth, key, Clock.system())?;
+        client.execute(request).await.map_err(failed)
     }
 }
 

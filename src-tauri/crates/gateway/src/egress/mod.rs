@@ -2,5 +2,6 @@
 
 pub(crate) mod client;
 pub(crate) mod sign;
+mod sigv4;
 
 pub(crate) use client::Egress;
