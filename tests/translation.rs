@@ -20,6 +20,12 @@ const TARGETS: &[(ProtocolId, &str, &str, u64)] = &[
     (ProtocolId::OpenaiResponses, "gpt-4.1", "gpt-5.2", 128_000),
     (ProtocolId::AnthropicMessages, "claude-sonnet-4-5", "claude-opus-4-8", 64_000),
     (ProtocolId::GeminiGenerate, "gemini-2.5-flash", "gemini-3-pro-preview", 65_536),
+    (
+        ProtocolId::BedrockConverse,
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "us.anthropic.claude-opus-4-8-v1:0",
+        64_000,
+    ),
     (ProtocolId::OllamaChat, "qwen3:8b", "qwen3:8b", 40_960),
 ];
 
@@ -203,6 +209,9 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("gemini-generate", "/generationConfig/presencePenalty"),
     ("gemini-generate", "/generationConfig/frequencyPenalty"),
     ("gemini-generate", "/generationConfig/seed"),
+    ("bedrock-converse", "/additionalModelRequestFields/output_config"), // https://docs.claude.com/en/docs/build-with-claude/effort
+    ("bedrock-converse", "/additionalModelRequestFields/output_config/effort"),
+    ("bedrock-converse", "/system/cachePoint/ttl"), // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CachePointBlock.html
     ("ollama-chat", "/messages/tool_calls/id"), // https://github.com/ollama/ollama/blob/main/api/types.go (ToolCall)
     ("ollama-chat", "/messages/tool_call_id"), // https://github.com/ollama/ollama/blob/main/api/types.go (Message)
     ("ollama-chat", "/options/top_p"), // https://github.com/ollama/ollama/blob/main/docs/modelfile.mdx
@@ -254,6 +263,7 @@ fn recorded(protocol: ProtocolId) -> Option<Vec<Record>> {
 fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     const FREE: &[&str] = &[
         "input_schema",
+        "inputSchema",
         "parametersJsonSchema",
         "responseJsonSchema",
         "schema",

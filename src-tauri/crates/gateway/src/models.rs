@@ -238,6 +238,20 @@ pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider)
     count
 }
 
+/// The provider as its models are listed: some have a host of their own for that.
+fn listing(provider: &Provider) -> Provider {
+    let mut listing = provider.clone();
+    if let (Some(label), Some((scheme, rest))) =
+        (&provider.quirks.models_host, provider.base_url.split_once("://"))
+        && let Some((_, rest)) = rest.split_once('.')
+        // A server of the user's own (a numeric address) is asked where it is.
+        && rest.split('/').next().is_some_and(|host| host.contains(char::is_alphabetic))
+    {
+        listing.base_url = format!("{scheme}://{label}.{rest}");
+    }
+    listing
+}
+
 async fn ask(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<Vec<ListedModel>, Error> {
     let key = core.secrets.key(&provider.id, &provider.key).await.map_err(|error| key_error(&error))?;
     ask_with(core, snapshot, provider, key.as_ref()).await.map_err(|mut error| {
@@ -255,7 +269,7 @@ async fn ask_with(
     key: Option<&Secret>,
 ) -> Result<Vec<ListedModel>, Error> {
     let request = provider.protocol.models_request();
-    let sent = snapshot.egress.send(provider, request, key, false).await;
+    let sent = snapshot.egress.send(&listing(provider), request, key, false).await;
     let response = sent.map_err(|failure| failure.error)?;
     let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
     let body = client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {

@@ -233,7 +233,11 @@ fn by_code(code: &str, status: u16) -> Option<ErrorKind> {
         | "invalid_authentication"
         | "invalid_authentication_error"
         | "unauthorized"
-        | "unrecognizedclientexception" => ErrorKind::Authentication,
+        | "unrecognizedclientexception"
+        | "expiredtokenexception"
+        | "invalidsignatureexception"
+        | "incompletesignatureexception"
+        | "missingauthenticationtokenexception" => ErrorKind::Authentication,
         "permission_error" | "permission_denied" | "forbidden" | "accessdeniedexception" => {
             ErrorKind::Permission
         }
@@ -250,6 +254,7 @@ fn by_code(code: &str, status: u16) -> Option<ErrorKind> {
         | "rate_limited"
         | "too_many_requests"
         | "throttlingexception"
+        | "servicequotaexceededexception"
         | "rate_limit_reached_error"
         | "tokens"
         | "requests"
@@ -264,7 +269,8 @@ fn by_code(code: &str, status: u16) -> Option<ErrorKind> {
         | "service_unavailable"
         | "unavailable"
         | "capacity_exhausted"
-        | "serviceunavailableexception" => ErrorKind::Overloaded,
+        | "serviceunavailableexception"
+        | "modelnotreadyexception" => ErrorKind::Overloaded,
         "context_length_exceeded" | "string_above_max_length" | "model_context_window_exceeded" => {
             ErrorKind::ContextTooLong
         }
@@ -301,6 +307,9 @@ fn by_code(code: &str, status: u16) -> Option<ErrorKind> {
         | "internal"
         | "internal_error"
         | "internalserverexception"
+        | "internalfailure"
+        | "modelerrorexception"
+        | "modelstreamerrorexception"
             if status != 429 =>
         {
             ErrorKind::ServerError
@@ -326,6 +335,10 @@ fn refine(kind: ErrorKind, message: &str, status: u16) -> ErrorKind {
 fn by_message(message: &str, status: u16) -> Option<ErrorKind> {
     let message = message.to_lowercase();
     let has = |needles: &[&str]| needles.iter().any(|needle| message.contains(needle));
+    // Bedrock's throttling: “Too many tokens, please wait before trying again.”
+    if has(&["too many tokens, please wait"]) {
+        return Some(ErrorKind::RateLimited);
+    }
     if has(&[
         "context length",
         "context window",
@@ -336,6 +349,7 @@ fn by_message(message: &str, status: u16) -> Option<ErrorKind> {
         "exceeds the maximum number of tokens",
         "exceed context limit",
         "input is too long",
+        "input tokens exceeded",
         "exceeds the available context",
     ]) {
         return Some(ErrorKind::ContextTooLong);

@@ -9,6 +9,7 @@
 //! Nothing here opens a socket, reads a clock or draws a random number.
 
 pub mod anthropic_messages;
+pub mod bedrock_converse;
 pub mod driver;
 pub mod errors;
 pub mod frame;
@@ -80,6 +81,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &openai_responses::client::OpenAiResponses,
     &anthropic_messages::client::AnthropicMessages,
     &gemini_generate::client::GeminiGenerate,
+    &bedrock_converse::client::BedrockConverse,
     &ollama_chat::client::OllamaChat,
 ];
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Quirks {
     /// The path segment of the API's version where it is not the protocol's own; empty for none.
     pub version: Option<String>,
+    /// The list of models is at another host, whose name begins with this label instead (Bedrock).
+    pub models_host: Option<String>,
     /// openai-chat: the field that carries the output limit; by default `max_tokens`.
     pub max_tokens_field: Option<String>,
     /// openai-chat: does not take `stream_options`; usage comes anyway or not at all.

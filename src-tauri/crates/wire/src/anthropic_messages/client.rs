@@ -5,10 +5,15 @@ mod request;
 #[cfg(test)]
 mod request_tests;
 mod stream;
-mod thinking;
+pub(crate) mod thinking;
 mod usage;
 
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+
+// What Claude takes on another host's wire too (Bedrock's Converse).
+pub(crate) use super::models::has_structured_outputs;
+pub(crate) use super::schema::restrict as restrict_schema;
+pub(crate) use request::{input_schema, reasoning};
 
 use super::types;
 use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};

@@ -28,7 +28,7 @@ pub(super) fn refuses_budget(model: &str) -> bool {
 
 /// Takes `output_config.format` and `strict` tools; older models refuse both.
 /// <https://docs.claude.com/en/docs/build-with-claude/structured-outputs>
-pub(super) fn has_structured_outputs(model: &str) -> bool {
+pub(crate) fn has_structured_outputs(model: &str) -> bool {
     version(model).is_some_and(|version| version >= (4, 1))
 }
 

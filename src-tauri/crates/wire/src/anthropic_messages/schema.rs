@@ -30,7 +30,7 @@ const REFUSED: &[&str] = &[
     "propertyNames",
 ];
 
-pub(super) fn restrict(schema: &Value) -> Value {
+pub(crate) fn restrict(schema: &Value) -> Value {
     let Value::Object(fields) = schema else {
         return schema.clone();
     };

@@ -105,12 +105,22 @@ mod tests {
     #[test]
     fn an_errors_kind_is_read_from_its_header() {
         for (status, kind, message, expected) in [
-            (403, "UnrecognizedClientException:http://internal.amazon.com/x/", "Bad token.", ErrorKind::Authentication),
+            (
+                403,
+                "UnrecognizedClientException:http://internal.amazon.com/x/",
+                "Bad token.",
+                ErrorKind::Authentication,
+            ),
             (403, "ExpiredTokenException", "The security token is expired", ErrorKind::Authentication),
             (403, "InvalidSignatureException", "The signature does not match.", ErrorKind::Authentication),
             (403, "AccessDeniedException:x", "You don't have access to the model.", ErrorKind::Permission),
             (400, "ServiceQuotaExceededException", "Too many today.", ErrorKind::RateLimited),
-            (429, "ThrottlingException", "Too many tokens, please wait before trying again.", ErrorKind::RateLimited),
+            (
+                429,
+                "ThrottlingException",
+                "Too many tokens, please wait before trying again.",
+                ErrorKind::RateLimited,
+            ),
             (429, "ModelNotReadyException", "The model is not ready.", ErrorKind::Overloaded),
             (424, "ModelErrorException", "The model failed.", ErrorKind::ServerError),
             (408, "ModelTimeoutException", "The model took too long.", ErrorKind::Timeout),

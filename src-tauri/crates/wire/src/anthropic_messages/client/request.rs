@@ -97,7 +97,7 @@ fn assemble(
 
 /// What the client asked of thinking: in its own words, or in this API's (`thinking`), which clients
 /// of OpenAI's may set beside.
-fn reasoning(request: &ChatRequest) -> Option<ReasoningRequest> {
+pub(crate) fn reasoning(request: &ChatRequest) -> Option<ReasoningRequest> {
     if request.reasoning.is_some() {
         return request.reasoning.clone();
     }
@@ -216,7 +216,7 @@ fn function_tool(function: &FunctionTool, model: &str) -> Value {
 }
 
 /// `type` is demanded, and it must be `object`.
-fn input_schema(parameters: Option<&Value>) -> Value {
+pub(crate) fn input_schema(parameters: Option<&Value>) -> Value {
     match parameters {
         Some(Value::Object(schema)) if schema.contains_key("type") => Value::Object(schema.clone()),
         Some(Value::Object(schema)) => {

@@ -12,7 +12,7 @@ const MIN_BUDGET: u64 = 1024;
 
 /// How to think, and the output limit that goes with it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub thinking: Option<ThinkingConfig>,
     pub effort: Option<String>,
     pub max_tokens: u64,
@@ -20,7 +20,7 @@ pub(super) struct Plan {
 
 /// What bears on whether and how much the model may think.
 #[derive(Debug)]
-pub(super) struct Circumstances<'a> {
+pub(crate) struct Circumstances<'a> {
     pub model: &'a str,
     /// The limit without any thinking in mind.
     pub max_tokens: u64,
@@ -31,7 +31,7 @@ pub(super) struct Circumstances<'a> {
     pub lacks_thought: bool,
 }
 
-pub(super) fn plan(asked: Option<&ReasoningRequest>, here: &Circumstances<'_>) -> Plan {
+pub(crate) fn plan(asked: Option<&ReasoningRequest>, here: &Circumstances<'_>) -> Plan {
     let mut plan = Plan { thinking: None, effort: None, max_tokens: here.max_tokens };
     let Some(asked) = asked else { return plan };
     if asked.is_enabled == Some(false) || asked.effort == Some(ReasoningEffort::None) {

@@ -60,7 +60,8 @@ mod tests {
             assert_eq!((usage.cache_read_tokens, usage.cache_write_tokens), (1712, 236));
             assert_eq!((usage.cache_write_1h_tokens, usage.total_tokens), (36, Some(2072)));
         }
-        let both = converted(json!({"inputTokens": 1, "cacheReadInputTokens": 5, "cacheReadInputTokenCount": 5}));
+        let both =
+            converted(json!({"inputTokens": 1, "cacheReadInputTokens": 5, "cacheReadInputTokenCount": 5}));
         assert_eq!(both.input_tokens, 6);
     }
 
