@@ -1,0 +1,70 @@
+//! We call them.
+//!
+//! - [`request`]: a canonical request → `POST /v2/chat`.
+//! - [`stream`]: events, and a whole answer, → canonical events.
+
+mod request;
+mod stream;
+
+use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+
+use super::types;
+use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
+
+#[derive(Debug)]
+pub struct CohereChat;
+
+impl Protocol for CohereChat {
+    fn id(&self) -> ProtocolId {
+        ProtocolId::CohereChat
+    }
+
+    /// None for all: chat is at `/v2`, the list of models at `/v1`, and the vendor's own SDK takes a
+    /// base URL without either.
+    fn version(&self) -> &'static str {
+        ""
+    }
+
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &TargetContext<'_>,
+    ) -> Result<HttpRequest, Error> {
+        request::encode(request, target)
+    }
+
+    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
+        stream::decode_whole(body)
+    }
+
+    fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::default())
+    }
+
+    /// The models that chat; others embed and rank.
+    fn models_request(&self) -> HttpRequest {
+        let mut request = HttpRequest::get("/v1/models");
+        request.query.push(("endpoint".into(), "chat".into()));
+        request.query.push(("page_size".into(), "1000".into()));
+        request
+    }
+
+    fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        let list: types::ModelList =
+            serde_json::from_slice(body).map_err(|error| invalid(&format!("its list of models: {error}")))?;
+        let listed = |model: types::Model| {
+            let id = model.name?;
+            Some(ListedModel { id, context_window: model.context_length, ..ListedModel::default() })
+        };
+        Ok(list.models.into_iter().filter_map(listed).collect())
+    }
+}
+
+/// `what` came in a form that is not this protocol's.
+fn invalid(what: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidResponse,
+        Origin::Provider,
+        format!("The provider's answer is not Cohere's chat: {what}."),
+    )
+}
