@@ -20,6 +20,7 @@ const TARGETS: &[(ProtocolId, &str, &str, u64)] = &[
     (ProtocolId::OpenaiResponses, "gpt-4.1", "gpt-5.2", 128_000),
     (ProtocolId::AnthropicMessages, "claude-sonnet-4-5", "claude-opus-4-8", 64_000),
     (ProtocolId::GeminiGenerate, "gemini-2.5-flash", "gemini-3-pro-preview", 65_536),
+    (ProtocolId::CohereChat, "command-a-03-2025", "command-a-03-2025", 8_000),
     (
         ProtocolId::BedrockConverse,
         "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -219,6 +220,11 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("ollama-chat", "/options/stop"),
     ("ollama-chat", "/options/frequency_penalty"), // https://github.com/ollama/ollama/blob/main/api/types.go (Options)
     ("ollama-chat", "/options/presence_penalty"),
+    ("cohere-chat", "/messages/content/image_url/detail"), // https://docs.cohere.com/reference/chat
+    ("cohere-chat", "/frequency_penalty"),
+    ("cohere-chat", "/presence_penalty"),
+    ("cohere-chat", "/k"),
+    ("cohere-chat", "/p"),
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+pub mod cohere_chat;
 pub mod gemini_generate;
 pub mod ollama_chat;
 pub mod openai_chat;

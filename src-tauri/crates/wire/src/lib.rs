@@ -10,6 +10,7 @@
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+pub mod cohere_chat;
 pub mod driver;
 pub mod errors;
 pub mod frame;
@@ -83,6 +84,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &gemini_generate::client::GeminiGenerate,
     &bedrock_converse::client::BedrockConverse,
     &ollama_chat::client::OllamaChat,
+    &cohere_chat::client::CohereChat,
 ];
 
 /// The protocol of that name, or `None` where this version does not speak it yet.
