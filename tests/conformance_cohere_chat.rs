@@ -173,7 +173,7 @@ fn a_damaged_stream_is_never_taken_for_a_whole_answer() {
 // What no record shows.
 
 fn stream(events: &[Value]) -> Decoded {
-    let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let body = events.iter().map(|event| format!("data: {event}\n\n")).collect::<Vec<_>>().concat();
     let decoded = laws::decode_stream(&CohereChat, &Quirks::default(), [body.as_bytes()]);
     laws::grammar(&decoded).unwrap();
     decoded

@@ -166,7 +166,7 @@ fn noise(record: &Record) -> Result<(), String> {
 // What no record shows.
 
 fn stream(lines: &[Value]) -> Decoded {
-    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let body = lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
     let decoded = laws::decode_stream(&OllamaChat, &Quirks::default(), [body.as_bytes()]);
     laws::grammar(&decoded).unwrap();
     decoded

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use canonical::Usage;
+use canonical::usage::BilledTokens;
 use serde_json::Value;
 
 /// What the answer says.
@@ -106,6 +107,10 @@ impl Reading {
             cache_read_tokens: count("/cached_tokens"),
             output_tokens: count("/tokens/output_tokens"),
             reasoning_tokens: count("/tokens/reasoning_tokens"),
+            billed: Some(Box::new(BilledTokens {
+                input: count("/billed_units/input_tokens"),
+                output: count("/billed_units/output_tokens"),
+            })),
             ..Usage::default()
         })
     }

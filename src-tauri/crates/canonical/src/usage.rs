@@ -55,6 +55,10 @@ pub struct Usage {
     /// How much the searches read (`low`, `medium`, `high`); their price hangs on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search_context_size: Option<String>,
+    /// All that is charged for, where the provider says that it is not what was read and written
+    /// (Cohere leaves its own template out). Boxed, since few say so and every event has its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billed: Option<Box<BilledTokens>>,
     /// The provider's own total, as it said it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_tokens: Option<u64>,
@@ -73,6 +77,13 @@ pub struct Usage {
     /// Counted by us because the provider reported nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_estimated: bool,
+}
+
+/// Tokens that are charged for, beside those that were counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BilledTokens {
+    pub input: u64,
+    pub output: u64,
 }
 
 /// The same tokens split so that each is in exactly one part; what prices are applied to.

@@ -10,6 +10,10 @@ use crate::prices::Rate;
 pub(super) struct Parts(Vec<(Rate, u64)>);
 
 pub(super) fn split(usage: &Usage, rules: ProviderRules) -> Parts {
+    // What is billed is one count for each way; the provider has split it no further.
+    if let Some(billed) = &usage.billed {
+        return Parts(vec![(Rate::Input, billed.input), (Rate::Output, billed.output)]);
+    }
     let parts = usage.parts();
     // What other tools of the provider brought in is charged. Where both searched and other tools
     // ran, the report does not tell them apart, and the search is what is known to have run.

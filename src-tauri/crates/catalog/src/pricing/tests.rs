@@ -4,6 +4,7 @@
 mod oracle;
 mod properties;
 
+use canonical::usage::BilledTokens;
 use canonical::{PicoUsd, Usage};
 
 use super::{CostStatus, PriceQuery, Priced, SearchSize, SearchTool, price_with};
@@ -115,6 +116,20 @@ fn stand_ins_chain_as_the_table_of_rates_says() {
     let inputs =
         45 * 1_000_000 + 5 * 7_000_000 + 20 * 100_000 + 10 * 300_000 + 12 * 2_000_000 + 8 * 3_000_000;
     assert_eq!(cost(&all, &usage), Some(inputs + 25 * 10_000_000 + 20 * 20_000_000 + 5 * 30_000_000));
+}
+
+/// Cohere's answer of 1807 tokens read, 992 of them cached, and 41 written; billed 119 and 27.
+#[test]
+fn what_the_provider_bills_goes_before_what_was_read_and_written() {
+    let table = standard(r#""input":"2","output":"10","cache_read":"0.5""#);
+    let billed = Usage {
+        cache_read_tokens: 992,
+        billed: Some(Box::new(BilledTokens { input: 119, output: 27 })),
+        ..tokens(1807, 41)
+    };
+    assert_eq!(cost(&table, &billed), Some(119 * 2_000_000 + 27 * 10_000_000));
+    let unsaid = Usage { billed: None, ..billed };
+    assert_eq!(cost(&table, &unsaid), Some(815 * 2_000_000 + 992 * 500_000 + 41 * 10_000_000));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use canonical::event::ResponseStart;
 use canonical::fold::fold;
 use canonical::request::Opaque;
+use canonical::usage::BilledTokens;
 use canonical::{
     ChatResponse, Error, ErrorKind, FinishReason, Origin, PartDelta, PartKind, StreamEvent, Usage,
 };
@@ -317,9 +318,12 @@ impl Decoder {
     }
 }
 
-/// The tokens by our convention; what is billed is kept beside, as it came.
+/// The tokens by our convention, and what of them is billed; the bill is kept beside too, as it
+/// came, since it may hold more (searches, classifications).
 fn push_usage(usage: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
     let Some(usage) = usage else { return };
+    let billed = |name: &str| usage.rest.get("billed_units")?.get(name)?.as_u64();
+    let billed = billed("input_tokens").zip(billed("output_tokens"));
     if let Some(tokens) = usage.tokens {
         let images = tokens.image_tokens.unwrap_or(0);
         let input = tokens.input_tokens.unwrap_or(0).saturating_add(images);
@@ -330,6 +334,7 @@ fn push_usage(usage: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
             cache_read_tokens: usage.cached_tokens.unwrap_or(0).min(input),
             output_tokens: output,
             reasoning_tokens: tokens.reasoning_tokens.unwrap_or(0).min(output),
+            billed: billed.map(|(input, output)| Box::new(BilledTokens { input, output })),
             ..Usage::default()
         }));
     }
