@@ -14,6 +14,7 @@ const OPENAI_TEXT: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","crea
 
 const ANTHROPIC_TEXT: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"Hello there"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":600,"cache_creation_input_tokens":100,"cache_read_input_tokens":300,"cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":0},"output_tokens":200,"service_tier":"standard"}}"#;
 
+const BEDROCK_TEXT: &str = r#"{"metrics":{"latencyMs":9},"output":{"message":{"role":"assistant","content":[{"text":"Hello there"}]}},"stopReason":"end_turn","usage":{"inputTokens":1000,"outputTokens":200,"totalTokens":1200}}"#;
 const GEMINI_TEXT: &str = r#"{"candidates":[{"content":{"parts":[{"text":"Hello there"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":150,"thoughtsTokenCount":50,"totalTokenCount":1200,"cachedContentTokenCount":400},"modelVersion":"gemini-2.5-flash","responseId":"r1"}"#;
 
 fn chunk(delta: &str, finish: &str) -> String {
@@ -82,6 +83,14 @@ async fn each_protocol_answers_an_openai_client_with_and_without_a_version_in_it
             "/v1beta/models/m-1:generateContent",
             ("x-goog-api-key", "secret-of-the-test"),
             GEMINI_TEXT,
+        ),
+        (
+            "bedrock",
+            "",
+            "/model/m-1/converse",
+            // An API key of Bedrock's own; a signature needs a host that names its region.
+            ("authorization", "Bearer secret-of-the-test"),
+            BEDROCK_TEXT,
         ),
     ] {
         let upstream = Upstream::start(vec![answer("200 OK", "application/json", "", reply)]).await?;

@@ -240,16 +240,18 @@ pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider)
 
 /// The provider as its models are listed: some have a host of their own for that.
 fn listing(provider: &Provider) -> Provider {
-    let mut listing = provider.clone();
-    if let (Some(label), Some((scheme, rest))) =
-        (&provider.quirks.models_host, provider.base_url.split_once("://"))
-        && let Some((_, rest)) = rest.split_once('.')
-        // A server of the user's own (a numeric address) is asked where it is.
-        && rest.split('/').next().is_some_and(|host| host.contains(char::is_alphabetic))
-    {
-        listing.base_url = format!("{scheme}://{label}.{rest}");
-    }
-    listing
+    let label = provider.quirks.models_host.as_deref();
+    let base_url = label.and_then(|label| with_first_label(&provider.base_url, label));
+    Provider { base_url: base_url.unwrap_or_else(|| provider.base_url.clone()), ..provider.clone() }
+}
+
+/// `base_url` with the first label of its host replaced. `None` where the host has one label only or
+/// is an address: a server of the user's own is asked where it is.
+fn with_first_label(base_url: &str, label: &str) -> Option<String> {
+    let (scheme, rest) = base_url.split_once("://")?;
+    let (_, rest) = rest.split_once('.')?;
+    let is_named = rest.split('/').next()?.contains(char::is_alphabetic);
+    is_named.then(|| format!("{scheme}://{label}.{rest}"))
 }
 
 async fn ask(core: &Core, snapshot: &Snapshot, provider: &Provider) -> Result<Vec<ListedModel>, Error> {
@@ -292,4 +294,24 @@ async fn ask_with(
 pub(crate) fn key_error(error: &crate::secrets::KeyError) -> Error {
     Error::new(ErrorKind::Authentication, Origin::Gateway, error.to_string())
         .with_code("provider_key_missing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_asked_for_at_its_own_host_where_that_has_a_name() {
+        for (base, expected) in [
+            (
+                "https://bedrock-runtime.us-east-1.amazonaws.com",
+                Some("https://bedrock.us-east-1.amazonaws.com"),
+            ),
+            ("https://x.example.com:8443/v1", Some("https://bedrock.example.com:8443/v1")),
+            ("http://127.0.0.1:8080/a.b", None),
+            ("http://localhost:8080", None),
+        ] {
+            assert_eq!(with_first_label(base, "bedrock").as_deref(), expected, "{base}");
+        }
+    }
 }

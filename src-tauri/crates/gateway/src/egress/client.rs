@@ -9,7 +9,7 @@ use canonical::{Error, ErrorKind, Origin};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
-use wire::{Headers, HttpRequest, Method};
+use wire::{Headers, HttpRequest, Method, StreamFraming};
 
 use super::sign;
 use crate::clock::Clock;
@@ -85,7 +85,7 @@ impl Egress {
         }
         builder = if wants_stream {
             // A compressor holds words back until its block is full.
-            builder.header(ACCEPT, "text/event-stream, application/json").header(ACCEPT_ENCODING, "identity")
+            builder.header(ACCEPT, accept(provider)).header(ACCEPT_ENCODING, "identity")
         } else {
             builder.header(ACCEPT, "application/json")
         };
@@ -96,6 +96,14 @@ impl Egress {
         let mut request = builder.build().map_err(failed)?;
         sign::sign_headers(&mut request, &provider.auth, key, Clock.system())?;
         client.execute(request).await.map_err(failed)
+    }
+}
+
+/// What a stream may come as, in the protocol's own word.
+fn accept(provider: &Provider) -> &'static str {
+    match provider.protocol.framing() {
+        StreamFraming::Events | StreamFraming::Lines => "text/event-stream, application/json",
+        StreamFraming::Binary => "application/vnd.amazon.eventstream",
     }
 }
 

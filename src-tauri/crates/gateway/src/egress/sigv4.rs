@@ -105,7 +105,7 @@ fn region_of(url: &Url) -> Option<&str> {
         let words: Vec<&str> = label.split('-').collect();
         let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
         matches!(words.as_slice(), [area, places @ .., number]
-            if area.len() == 2 && is_word(area) && !places.is_empty() && places.iter().all(|place| is_word(place))
+            if area.len() == 2 && is_word(area) && !places.is_empty() && places.iter().all(is_word)
                 && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     })
 }
@@ -175,7 +175,10 @@ mod tests {
     #[test]
     fn an_escaped_path_and_a_body_are_signed_as_the_document_says() {
         use sha2::{Digest as _, Sha256};
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| {
+            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap();
+            bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect::<String>()
+        };
         let hmac = |key: &[u8], text: &str| {
             let mut block = [0_u8; 64];
             block[..key.len()].copy_from_slice(key);
