@@ -18,4 +18,6 @@ pub use models::ModelInfo;
 pub use prices::{Found, Match, PriceTable, RowId};
 pub use pricing::{CostLine, CostStatus, PriceQuery, Priced, SearchSize, SearchTool, price};
 pub use providers::{kind, kinds, nearest_kind};
-pub use spec::{Auth, AuthScheme, Endpoint, OtherProtocol, ProviderSpec, SigV4, SpecError, SpecModel, parse_spec};
+pub use spec::{
+    Auth, AuthScheme, Endpoint, OtherProtocol, ProviderSpec, SigV4, SpecError, SpecModel, parse_spec,
+};
