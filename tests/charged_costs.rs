@@ -27,7 +27,7 @@ fn rounding(provider: &str) -> i64 {
 #[test]
 fn what_we_compute_is_what_was_charged() {
     let Some(records) = corpus::records("openai-chat") else { return };
-    let protocol = wire::protocol(ProtocolId::OpenaiChat).unwrap();
+    let protocol = wire::protocol(ProtocolId::OpenaiChat);
     let xai_then = PriceTable::parse(XAI_THEN).unwrap();
     let mut compared: BTreeMap<String, u32> = BTreeMap::new();
     let mut wrong = Vec::new();

@@ -341,8 +341,7 @@ fn an_error_event_ends_the_stream_as_that_error() {
 
 #[test]
 fn a_malformed_frame_costs_nothing_but_itself() {
-    let mut decoder =
-        wire::protocol(wire::ProtocolId::AnthropicMessages).unwrap().stream_decoder(&Quirks::default());
+    let mut decoder = wire::protocol(wire::ProtocolId::AnthropicMessages).stream_decoder(&Quirks::default());
     let mut out = Vec::new();
     let [opened, delta, closed] = text_block();
     let frames = [
@@ -366,7 +365,7 @@ fn a_malformed_frame_costs_nothing_but_itself() {
 
 #[test]
 fn a_whole_answer_that_is_none_is_an_invalid_response() {
-    let protocol = wire::protocol(wire::ProtocolId::AnthropicMessages).unwrap();
+    let protocol = wire::protocol(wire::ProtocolId::AnthropicMessages);
     for body in ["", "[]", "{}", "{\"id\": \"msg_1\"}", "<html>"] {
         let error = protocol.decode_response(body.as_bytes(), &Quirks::default()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidResponse, "{body:?}");

@@ -303,7 +303,7 @@ fn a_blocked_prompt_is_an_error_and_never_an_empty_answer() {
     let error = streamed.outcome.unwrap_err();
     assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::ContentFiltered, Some("PROHIBITED_CONTENT")));
     assert_eq!(streamed.response.usage.unwrap().input_tokens, 9, "a blocked prompt is billed");
-    let protocol = wire::protocol(wire::ProtocolId::GeminiGenerate).unwrap();
+    let protocol = wire::protocol(wire::ProtocolId::GeminiGenerate);
     let error = protocol.decode_response(body.to_string().as_bytes(), &Quirks::default()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::ContentFiltered);
     let error = protocol.decode_response(b"{\"usageMetadata\": {}}", &Quirks::default()).unwrap_err();

@@ -29,7 +29,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
 )];
 
 fn protocol() -> &'static dyn Protocol {
-    wire::protocol(ProtocolId::OpenaiChat).unwrap()
+    wire::protocol(ProtocolId::OpenaiChat)
 }
 
 /// Counts records per provider, and collects what is wrong with which.

@@ -144,7 +144,7 @@ fn encode(protocol: ProtocolId, model: &str, most: u64, asked: &Value) -> Result
     // OpenAI's own models take the newer name of the limit; the others have no such field.
     let quirks = Quirks { max_tokens_field: Some("max_completion_tokens".into()), ..Quirks::default() };
     let target = TargetContext { model, quirks: &quirks, max_output_tokens: Some(most) };
-    wire::protocol(protocol).unwrap().encode_request(&request, &target)
+    wire::protocol(protocol).encode_request(&request, &target)
 }
 
 fn check(case: &str, protocol: ProtocolId, model: &str, most: u64, asked: &Value) {

@@ -27,12 +27,12 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// `None` where the catalogue has no such kind or we do not speak its protocol; the settings
-    /// were refused before they got here.
+    /// `None` where the catalogue has no such kind, or no address is known; the settings were
+    /// refused before they got here.
     fn resolve(config: &ProviderConfig) -> Option<Self> {
         let kind = catalog::kind(&config.kind)?;
         let spoken = config.protocol.unwrap_or(kind.protocol);
-        let protocol = wire::protocol(spoken)?;
+        let protocol = wire::protocol(spoken);
         // A vendor may offer several protocols, each at an address of its own.
         let endpoint = kind.endpoint(spoken);
         let base_url = config.base_url.as_ref().or(endpoint.base_url.as_ref()).or(kind.base_url.as_ref())?;
@@ -52,7 +52,7 @@ impl Provider {
     /// The built-in provider, served at `base_url`.
     fn rehearsal(base_url: &str) -> Option<Self> {
         let kind = catalog::kind(REHEARSAL_ID)?;
-        let protocol = wire::protocol(kind.protocol)?;
+        let protocol = wire::protocol(kind.protocol);
         Some(Self {
             id: REHEARSAL_ID.to_owned(),
             kind,

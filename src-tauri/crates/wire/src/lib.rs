@@ -76,20 +76,17 @@ impl std::fmt::Display for ProtocolId {
     }
 }
 
-/// The protocols that this version speaks; everything else reads this list.
-pub static PROTOCOLS: &[&dyn Protocol] = &[
-    &openai_chat::client::OpenAiChat,
-    &openai_responses::client::OpenAiResponses,
-    &anthropic_messages::client::AnthropicMessages,
-    &gemini_generate::client::GeminiGenerate,
-    &bedrock_converse::client::BedrockConverse,
-    &ollama_chat::client::OllamaChat,
-    &cohere_chat::client::CohereChat,
-];
-
-/// The protocol of that name, or `None` where this version does not speak it yet.
-pub fn protocol(id: ProtocolId) -> Option<&'static dyn Protocol> {
-    PROTOCOLS.iter().copied().find(|protocol| protocol.id() == id)
+/// The protocol of that name. A new name does not compile until it has one.
+pub fn protocol(id: ProtocolId) -> &'static dyn Protocol {
+    match id {
+        ProtocolId::OpenaiChat => &openai_chat::client::OpenAiChat,
+        ProtocolId::OpenaiResponses => &openai_responses::client::OpenAiResponses,
+        ProtocolId::AnthropicMessages => &anthropic_messages::client::AnthropicMessages,
+        ProtocolId::GeminiGenerate => &gemini_generate::client::GeminiGenerate,
+        ProtocolId::BedrockConverse => &bedrock_converse::client::BedrockConverse,
+        ProtocolId::CohereChat => &cohere_chat::client::CohereChat,
+        ProtocolId::OllamaChat => &ollama_chat::client::OllamaChat,
+    }
 }
 
 /// What a protocol needs to know of the target beside the request.

@@ -20,8 +20,7 @@ use crate::types::{
 const KEY_PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) async fn kinds(_: &Control, _: Empty) -> Result<Vec<ProviderKind>> {
-    let kinds =
-        catalog::kinds().iter().filter(|kind| !kind.is_in_process && wire::protocol(kind.protocol).is_some());
+    let kinds = catalog::kinds().iter().filter(|kind| !kind.is_in_process);
     Ok(kinds
         .map(|kind| ProviderKind {
             kind: kind.id.clone(),

@@ -171,18 +171,6 @@ impl Reader<'_> {
                 format!("The provider \"{id}\" needs a base_url, like \"{example}\"."),
             );
         }
-        let spoken = protocol.unwrap_or(spec.protocol);
-        if wire::protocol(spoken).is_none() {
-            let at = span_of(table, "protocol").unwrap_or(kind_span);
-            self.report(
-                &at,
-                "provider.protocol",
-                format!(
-                    "The protocol \"{spoken}\" is known but not spoken yet by this version. {}",
-                    spoken_list()
-                ),
-            );
-        }
         let key = key.unwrap_or(if spec.needs_key() { KeySource::Keychain } else { KeySource::None });
         Some(ProviderConfig { id, kind, base_url, protocol, key, models })
     }
@@ -380,7 +368,7 @@ fn is_id(name: &str) -> bool {
 }
 
 fn spoken_list() -> String {
-    let names: Vec<&str> = wire::PROTOCOLS.iter().map(|protocol| protocol.id().as_str()).collect();
+    let names: Vec<&str> = ProtocolId::ALL.into_iter().map(ProtocolId::as_str).collect();
     format!("This version speaks: {}.", names.join(", "))
 }
 

@@ -90,7 +90,6 @@ fn a_mistake_names_its_line_its_key_and_what_was_perhaps_meant() {
             "provider.protocol",
             Some("anthropic-messages"),
         ),
-        ("\"anthropic-messages\"", "\"openai-responses\"", 14, "provider.protocol", None),
         ("\"priority\"", "\"prority\"", 19, "route.strategy", Some("priority")),
         (
             "provider = \"rehearsal\"",
