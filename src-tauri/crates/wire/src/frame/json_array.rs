@@ -40,7 +40,8 @@ impl JsonArrayFramer {
         self.is_closed
     }
 
-    /// Takes one byte; true where it completes an element.
+    /// Takes one byte; true where it completes an element. An object or a list is complete with its
+    /// own bracket: what follows it may be a long time in coming, or never come.
     fn take(&mut self, byte: u8) -> bool {
         if self.in_string {
             self.element.push(byte);
@@ -67,7 +68,7 @@ impl JsonArrayFramer {
                     return self.is_pending();
                 }
                 self.element.push(byte);
-                false
+                self.depth == 1
             }
             b',' if self.depth == 1 => self.is_pending(),
             _ => {
@@ -111,6 +112,13 @@ mod tests {
         assert_eq!(elements(&[ARRAY]), (expected, true));
         assert_eq!(elements(&[b"[]"]), (vec![], true));
         assert_eq!(elements(&[b"[{\"a\":1}, {\"b\""]), (vec!["{\"a\":1}".to_owned()], false));
+    }
+
+    #[test]
+    fn an_element_is_handed_on_with_its_own_last_byte() {
+        assert_eq!(elements(&[b"[{\"a\":1}"]), (vec!["{\"a\":1}".to_owned()], false));
+        assert_eq!(elements(&[b"[7, [8]"]), (vec!["7".to_owned(), "[8]".to_owned()], false));
+        assert_eq!(elements(&[b"[7"]), (vec![], false));
     }
 
     proptest! {

@@ -6,6 +6,9 @@
 
 use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
 
+/// The names that the standard knows.
+const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
+
 #[derive(Debug, Default)]
 pub struct SseFramer {
     /// The unfinished line.
@@ -68,7 +71,9 @@ impl SseFramer {
     /// The stream ended: delivers what its last blank line would have.
     pub fn finish<E>(&mut self, deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
         let line = std::mem::take(&mut self.line);
-        if !line.is_empty() {
+        // A field's name that was cut is no plain text.
+        let is_cut_name = FIELDS.iter().any(|name| name.len() > line.len() && name.starts_with(&line));
+        if !line.is_empty() && !is_cut_name {
             self.take_line(&line, deliver)?;
         }
         self.dispatch(deliver)
@@ -178,6 +183,17 @@ mod tests {
             frames([&stream[..]]),
             [(Some("ping".into()), String::new()), data("a\n b"), data("last")]
         );
+    }
+
+    #[test]
+    fn a_cut_field_name_is_no_plain_text() {
+        for (stream, strays) in [("dat", 0), ("event: a\nd", 0), ("Not Found", 1), ("date", 1)] {
+            let mut framer = SseFramer::default();
+            let mut deliver = |_: Frame<'_>| Ok::<(), ()>(());
+            framer.push(stream.as_bytes(), &mut deliver).unwrap().unwrap();
+            framer.finish(&mut deliver).unwrap();
+            assert_eq!(framer.strays(), strays, "{stream:?}");
+        }
     }
 
     #[test]
