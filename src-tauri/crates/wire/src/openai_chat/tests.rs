@@ -100,6 +100,15 @@ fn fragments_of_parallel_calls_find_their_call_by_index() {
 }
 
 #[test]
+fn pieces_of_a_call_whose_beginning_was_lost_spoil_no_other_call() {
+    let begun = call(&json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\":1}"}}));
+    let orphan = call(&json!({"index": 1, "function": {"arguments": "{\"y\":2}"}}));
+    let got = names_and_arguments(&[begun, orphan.clone(), finished("tool_calls")]);
+    assert_eq!(got, pairs(&[("f", "{\"x\":1}")]));
+    assert_eq!(names_and_arguments(&[text("Hi"), orphan, finished("tool_calls")]), []);
+}
+
+#[test]
 fn whole_calls_that_share_one_index_or_have_none_stay_apart() {
     let expected = pairs(&[("f", "{\"x\":1}"), ("f", "{\"x\":2}")]);
     for (first, second) in [

@@ -264,6 +264,11 @@ impl ChoiceState {
         }
         let known = self.find_call(&call);
         let Function { name, arguments } = call.function.unwrap_or_default();
+        let is_named = [&call.id, &name].into_iter().flatten().any(|word| !word.is_empty());
+        if known.is_none() && !is_named {
+            // A piece of a call whose beginning was lost: nobody can run a call without a name.
+            return;
+        }
         let position = known.unwrap_or_else(|| {
             let id = call.id.filter(|id| !id.is_empty());
             self.start_call(call.index, id, name.unwrap_or_default(), answer_key, sink)
@@ -313,6 +318,7 @@ impl ChoiceState {
         let name = fragment.function.as_ref().and_then(|function| function.name.as_deref());
         let name = name.filter(|name| !name.is_empty());
         let last = self.calls.len().checked_sub(1);
+        let is_numbered = fragment.index.is_some();
         let numbered = || {
             let index = fragment.index?;
             self.calls.iter().rposition(|call| call.wire_index == Some(index))
@@ -333,7 +339,9 @@ impl ChoiceState {
             (None, Some(name)) => numbered()
                 .or_else(|| last.filter(|_| fragment.index.is_none()))
                 .filter(|position| self.calls[*position].name == name && !self.calls[*position].is_whole()),
-            (None, None) => numbered().or(last),
+            // A number that no call has belongs to one whose beginning was lost.
+            (None, None) => numbered()
+                .or_else(|| last.filter(|last| !is_numbered || self.calls[*last].wire_index.is_none())),
         }
     }
 
