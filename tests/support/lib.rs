@@ -1,9 +1,11 @@
 //! What the integration tests share: the recorded corpus, the laws every stream obeys, upstreams
 //! on loopback that replay records byte for byte.
 
+pub mod chat_client;
 pub mod corpus;
 pub mod daemon;
 pub mod damage;
+pub mod damaged;
 pub mod laws;
 pub mod quirks;
 pub mod reading;

@@ -20,6 +20,9 @@ pub enum Step {
     Reset,
 }
 
+/// What is done with the n-th request.
+type Script = dyn Fn(usize, &Seen) -> Vec<Step> + Send + Sync;
+
 /// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -54,6 +57,15 @@ pub struct Upstream {
 impl Upstream {
     /// Answers the n-th request with `scripts[n]`, and every later one with the last.
     pub async fn start(scripts: Vec<Vec<Step>>) -> Result<Self> {
+        Self::start_with(move |number, _| scripts.get(number).or(scripts.last()).cloned().unwrap_or_default())
+            .await
+    }
+
+    /// Answers the n-th request (from 0) as `script` says.
+    pub async fn start_with(
+        script: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let script: Arc<Script> = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -61,7 +73,7 @@ impl Upstream {
         let log = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, scripts.clone(), Arc::clone(&log), closing.clone()));
+                tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&log), closing.clone()));
             }
         });
         Ok(Self { address, seen, closed, task })
@@ -105,21 +117,20 @@ pub fn stream(pieces: &[&str]) -> Vec<Step> {
 
 async fn serve(
     mut stream: TcpStream,
-    scripts: Vec<Vec<Step>>,
+    script: Arc<Script>,
     log: Arc<Mutex<Vec<Seen>>>,
     closing: mpsc::UnboundedSender<()>,
 ) {
     let Ok(seen) = read_request(&mut stream).await else { return };
     let number = {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.push(seen);
+        log.push(seen.clone());
         log.len() - 1
     };
-    let Some(script) = scripts.get(number).or(scripts.last()) else { return };
-    for step in script {
+    for step in script(number, &seen) {
         match step {
             Step::Send(bytes) => {
-                if stream.write_all(bytes).await.is_err() || stream.flush().await.is_err() {
+                if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
                     return;
                 }
             }

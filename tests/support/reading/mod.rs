@@ -2,6 +2,7 @@
 //! decoders and with nothing but `serde_json::Value`, for the conformance tests to compare with.
 
 pub mod anthropic_messages;
+pub mod at_client;
 pub mod bedrock_converse;
 pub mod cohere_chat;
 pub mod gemini_generate;
