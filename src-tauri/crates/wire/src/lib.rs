@@ -14,6 +14,7 @@ pub mod cohere_chat;
 pub mod driver;
 pub mod errors;
 pub mod frame;
+mod function_tools;
 pub mod gemini_generate;
 pub mod http;
 mod json;

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::super::FAMILY;
 use super::super::types::{Block, BlockContent, InputBlock, InputMessage, ResultContent, Source};
-use super::request::{content, instructs, unsayable};
-use crate::json::{arguments_object, beside, image_type};
+use super::request::{content, instructs};
+use crate::json::{arguments_object, beside, image_type, unsayable};
 
 /// Fields of this API's blocks that clients of OpenAI's set on their parts.
 const PART_FIELDS: [&str; 2] = ["cache_control", "citations"];

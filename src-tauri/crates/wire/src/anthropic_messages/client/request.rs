@@ -6,7 +6,7 @@
 //! provider decides, and says so.
 
 use canonical::request::{FunctionTool, ReasoningRequest, ResponseFormat};
-use canonical::{ChatRequest, Error, Retry, Role, Tool, ToolChoice};
+use canonical::{ChatRequest, Error, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::super::types::{
@@ -16,7 +16,7 @@ use super::super::{FAMILY, models, schema, types};
 use super::VERSION_HEADER;
 use super::messages::{self, Conversation};
 use super::thinking::{self, Circumstances, Plan};
-use crate::json::{beside, merge_missing};
+use crate::json::{beside, merge_missing, unsayable};
 use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
 
@@ -284,13 +284,6 @@ fn finish(
         sent.headers.push(("anthropic-beta", betas.join(",")));
     }
     Ok(sent)
-}
-
-/// What this protocol has no words for; the next target of the route may have them.
-pub(super) fn unsayable(message: impl Into<String>, param: &str) -> Error {
-    let mut error = Error::caller(message).with_param(param);
-    error.retry = Retry::NextTarget;
-    error
 }
 
 /// `BlockContent` of `blocks`: plain text where that is all there is.

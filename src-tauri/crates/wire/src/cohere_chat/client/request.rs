@@ -7,12 +7,13 @@
 //! Earlier thoughts go back as the plan of the calls that follow them, else as thinking content.
 
 use canonical::request::{
-    FunctionTool, Media, MediaSource, ReasoningEffort, ReasoningRequest, ResponseFormat, ToolCall, ToolResult,
+    Media, MediaSource, ReasoningEffort, ReasoningRequest, ResponseFormat, ToolCall, ToolResult,
 };
 use canonical::{ChatRequest, Content, Error, Message, Part, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::super::{FAMILY, types};
+use crate::function_tools;
 use crate::json::{beside, merge_missing, unsayable};
 use crate::{HttpRequest, TargetContext};
 
@@ -27,7 +28,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     let body = types::ChatRequest {
         model: target.model.to_owned(),
         messages: messages(&request.messages)?,
-        tools: tools(request)?,
+        tools: function_tools::encode(request, FAMILY, "Cohere")?,
         tool_choice: tool_choice(request)?,
         strict_tools: strict_tools(request),
         response_format: request.response_format.as_ref().and_then(response_format),
@@ -78,39 +79,6 @@ fn thinking(reasoning: &ReasoningRequest) -> Option<types::Thinking> {
 
 // === tools ===
 
-fn tools(request: &ChatRequest) -> Result<Vec<Value>, Error> {
-    let mut tools = Vec::with_capacity(request.tools.len());
-    for tool in &request.tools {
-        match tool {
-            Tool::Function(function) if is_wanted(function, request) => tools.push(function_tool(function)),
-            Tool::Function(_) => {}
-            Tool::Opaque(opaque) if opaque.family == FAMILY => tools.push(opaque.value.clone()),
-            Tool::Opaque(opaque) => {
-                let kind = opaque.value["type"].as_str().unwrap_or("unknown");
-                return Err(unsayable(format!("Cohere has no “{kind}” tools."), "tools"));
-            }
-        }
-    }
-    Ok(tools)
-}
-
-fn is_wanted(function: &FunctionTool, request: &ChatRequest) -> bool {
-    match &request.tool_choice {
-        Some(ToolChoice::Function(name)) => function.name == *name,
-        _ => true,
-    }
-}
-
-fn function_tool(tool: &FunctionTool) -> Value {
-    let mut function = Map::from_iter([("name".to_owned(), tool.name.clone().into())]);
-    if let Some(description) = &tool.description {
-        function.insert("description".into(), description.clone().into());
-    }
-    let none = || json!({"type": "object", "properties": {}});
-    function.insert("parameters".into(), tool.parameters.clone().unwrap_or_else(none));
-    json!({"type": "function", "function": function})
-}
-
 /// Without tools no choice is sent: there is nothing to choose.
 fn tool_choice(request: &ChatRequest) -> Result<Option<&'static str>, Error> {
     Ok(match &request.tool_choice {
@@ -131,7 +99,9 @@ fn tool_choice(request: &ChatRequest) -> Result<Option<&'static str>, Error> {
 /// <https://docs.cohere.com/docs/structured-outputs#structured-outputs-tools>
 fn strict_tools(request: &ChatRequest) -> Option<bool> {
     let mut strict = request.tools.iter().filter_map(|tool| match tool {
-        Tool::Function(function) if is_wanted(function, request) => Some(function.strict == Some(true)),
+        Tool::Function(function) if function_tools::is_wanted(function, request) => {
+            Some(function.strict == Some(true))
+        }
         _ => None,
     });
     let first = strict.next()?;

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use canonical::request::{Media, MediaSource, ToolResult};
-use canonical::{Content as Said, Error, Message, Part as Piece, Retry, Role};
+use canonical::{Content as Said, Error, Message, Part as Piece, Role};
 use serde_json::{Value, json};
 
 use super::super::types::{Blob, Content, Data, FileData, FunctionCall, FunctionResponse, Part};
 use super::super::{FAMILY, models};
-use crate::json::{arguments_object, image_type};
+use crate::json::{arguments_object, image_type, unsayable};
 
 /// Stands in for the signature of a call that another model made, or whose signature a client's
 /// protocol could not carry; Google's own word for it.
@@ -240,11 +240,4 @@ fn type_of_address(address: &str, kind: Kind) -> Option<String> {
         _ => return None,
     };
     Some(known.to_owned())
-}
-
-/// What this protocol has no words for; the next target of the route may have them.
-pub(super) fn unsayable(message: impl Into<String>, param: &str) -> Error {
-    let mut error = Error::caller(message).with_param(param);
-    error.retry = Retry::NextTarget;
-    error
 }

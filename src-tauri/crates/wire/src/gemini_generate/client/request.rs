@@ -16,8 +16,8 @@ use super::super::models::{self, Thinking};
 use super::super::types::{
     Content, FunctionDeclaration, GenerateContentRequest, GenerationConfig, ThinkingConfig,
 };
-use super::contents::{self, unsayable};
-use crate::json::{beside, merge_missing};
+use super::contents;
+use crate::json::{beside, merge_missing, unsayable};
 use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
 

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use canonical::request::{
-    FunctionTool, Media, MediaSource, ReasoningEffort, ReasoningRequest, ResponseFormat,
-};
-use canonical::{ChatRequest, Content, Error, Message, Part, Role, Tool, ToolChoice};
-use serde_json::{Map, Value, json};
+use canonical::request::{Media, MediaSource, ReasoningEffort, ReasoningRequest, ResponseFormat};
+use canonical::{ChatRequest, Content, Error, Message, Part, Role, ToolChoice};
+use serde_json::Value;
 
 use super::super::{FAMILY, types};
+use crate::function_tools;
 use crate::json::{arguments_object, beside, merge_missing, unsayable};
 use crate::{HttpRequest, TargetContext};
 
@@ -80,37 +79,7 @@ fn tools(request: &ChatRequest) -> Result<Vec<Value>, Error> {
     if request.tool_choice == Some(ToolChoice::None) {
         return Ok(Vec::new());
     }
-    let mut tools = Vec::with_capacity(request.tools.len());
-    for tool in &request.tools {
-        match tool {
-            Tool::Function(function) if is_wanted(function, request) => tools.push(function_tool(function)),
-            Tool::Function(_) => {}
-            Tool::Opaque(opaque) if opaque.family == FAMILY => tools.push(opaque.value.clone()),
-            Tool::Opaque(opaque) => {
-                let kind = opaque.value["type"].as_str().unwrap_or("unknown");
-                return Err(unsayable(format!("Ollama has no “{kind}” tools."), "tools"));
-            }
-        }
-    }
-    Ok(tools)
-}
-
-fn is_wanted(function: &FunctionTool, request: &ChatRequest) -> bool {
-    match &request.tool_choice {
-        Some(ToolChoice::Function(name)) => function.name == *name,
-        _ => true,
-    }
-}
-
-fn function_tool(tool: &FunctionTool) -> Value {
-    let mut function = Map::from_iter([("name".to_owned(), tool.name.clone().into())]);
-    if let Some(description) = &tool.description {
-        function.insert("description".into(), description.clone().into());
-    }
-    // Templates walk the properties: a tool without arguments has none, but says so.
-    let none = || json!({"type": "object", "properties": {}});
-    function.insert("parameters".into(), tool.parameters.clone().unwrap_or_else(none));
-    json!({"type": "function", "function": function})
+    function_tools::encode(request, FAMILY, "Ollama")
 }
 
 // === messages ===

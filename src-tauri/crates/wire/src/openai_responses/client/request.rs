@@ -10,13 +10,13 @@
 //! something stored.
 
 use canonical::request::{FunctionTool, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat};
-use canonical::{ChatRequest, Error, Retry, Tool, ToolChoice};
+use canonical::{ChatRequest, Error, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::super::FAMILY;
 use super::input;
 use crate::TargetContext;
-use crate::json::merge_missing;
+use crate::json::{merge_missing, unsayable};
 
 /// The least that `max_output_tokens` may be; less is refused with an error.
 /// <https://github.com/earendil-works/pi/issues/6265>
@@ -61,13 +61,6 @@ pub(super) fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl 
     if let Some(value) = value {
         body.insert(name.into(), value.into());
     }
-}
-
-/// The caller's wish that this protocol has no words for; another may.
-fn unsayable(message: &str, param: &str) -> Error {
-    let mut error = Error::caller(message).with_param(param);
-    error.retry = Retry::NextTarget;
-    error
 }
 
 /// Writes fields that another client of this family sent back to their places. Where both sides
