@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
 
-use std::collections::BTreeMap;
-
 use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
+use signalbox_tests::judge::{every, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::anthropic_messages::{Reading, read};
 use wire::anthropic_messages::client::AnthropicMessages;
@@ -28,23 +27,7 @@ const SPLICED: &str = "vercel-ai/packages/anthropic/src/__fixtures__/spliced-mes
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::records(FAMILY) else { return };
-    let mut counts: BTreeMap<String, (usize, usize, usize)> = BTreeMap::new();
-    let mut failures = Vec::new();
-    for record in records.iter().flat_map(answers) {
-        let count = counts.entry(record.provider.clone()).or_default();
-        match (record.response.status >= 400, record.stream) {
-            (true, _) => count.2 += 1,
-            (false, true) => count.1 += 1,
-            (false, false) => count.0 += 1,
-        }
-        if let Err(failure) = judge(&record) {
-            failures.push(format!("{}: {failure}", record.id));
-        }
-    }
-    for (provider, (whole, streamed, errors)) in &counts {
-        println!("{provider}: {whole} whole, {streamed} streamed, {errors} errors");
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    let counts = every(records.iter().flat_map(answers), judge);
     assert!(counts.len() >= 5, "providers went missing: {counts:?}");
 }
 
@@ -191,10 +174,6 @@ fn judge_block(content: &Content, block: &Value) -> Result<(), String> {
         (Content::Opaque(opaque), _) => same("block", &opaque.value, block),
         (content, kind) => Err(format!("{kind} became {content:?}")),
     }
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
-    if got == expected { Ok(()) } else { Err(format!("{what} is {got:?}, not {expected:?}")) }
 }
 
 /// Decode, then encode in the same family: the same blocks. What the canonical form keeps beside the

@@ -6,6 +6,7 @@ use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Retry, R
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
+use signalbox_tests::judge::{Count, every, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::cohere_chat::{Call, Reading, read};
 use wire::cohere_chat::client::CohereChat;
@@ -20,23 +21,13 @@ const VERSION_1: &str = "wire:cohere-v1-chat";
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::records(FAMILY) else { return };
-    let (mut whole, mut streamed, mut errors, mut replaced) = (0, 0, 0, 0);
-    let mut failures = Vec::new();
-    for record in &records {
-        match (record.response.status >= 400, record.stream) {
-            _ if record.has_tag(VERSION_1) => replaced += 1,
-            (true, _) => errors += 1,
-            (false, true) => streamed += 1,
-            (false, false) => whole += 1,
-        }
-        if let Err(failure) = judge(record) {
-            failures.push(format!("{}: {failure}", record.id));
-        }
-    }
-    println!("{whole} whole, {streamed} streamed, {errors} errors, {replaced} of version 1");
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
-    assert!(whole > 40 && streamed > 20 && errors > 0, "records went missing");
-    assert_eq!(replaced, 5);
+    let (replaced, records): (Vec<_>, Vec<_>) =
+        records.into_iter().partition(|record| record.has_tag(VERSION_1));
+    let counts = every(records, judge);
+    let Count { whole, streamed, errors } = counts["cohere"];
+    assert!(whole > 40 && streamed > 20 && errors > 0, "records went missing: {counts:?}");
+    assert_eq!(replaced.len(), 5);
+    every(replaced, judge);
 }
 
 fn judge(record: &Record) -> Result<(), String> {
@@ -99,10 +90,6 @@ fn judge_answer(decoded: &Decoded, reading: &Reading) -> Result<(), String> {
     same("calls", &calls, &reading.calls.values().cloned().collect())?;
     let citations = choice.extensions.field(FAMILY, "citations").and_then(Value::as_array);
     same("citations", &citations.cloned().unwrap_or_default(), &reading.citations)
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
-    if got == expected { Ok(()) } else { Err(format!("{what} is {got:?}, not {expected:?}")) }
 }
 
 /// Decode, then encode in the same family: the same text and calls; the thoughts as the plan of the

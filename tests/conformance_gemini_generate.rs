@@ -3,13 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
 #![allow(clippy::needless_pass_by_value, reason = "values are written where they are used")]
 
-use std::collections::BTreeMap;
-
 use canonical::request::{Media, MediaSource};
 use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Part, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
+use signalbox_tests::judge::{every, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::gemini_generate::{CallReading, CandidateReading, leaves, read};
 use wire::gemini_generate::client::GeminiGenerate;
@@ -20,23 +19,7 @@ const FAMILY: &str = "gemini-generate";
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::records(FAMILY) else { return };
-    let mut counts: BTreeMap<String, (usize, usize, usize)> = BTreeMap::new();
-    let mut failures = Vec::new();
-    for record in &records {
-        let count = counts.entry(record.provider.clone()).or_default();
-        match (record.response.status >= 400, record.stream) {
-            (true, _) => count.2 += 1,
-            (false, true) => count.1 += 1,
-            (false, false) => count.0 += 1,
-        }
-        if let Err(failure) = judge(record) {
-            failures.push(format!("{}: {failure}", record.id));
-        }
-    }
-    for (provider, (whole, streamed, errors)) in &counts {
-        println!("{provider}: {whole} whole, {streamed} streamed, {errors} errors");
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    let counts = every(records, judge);
     assert!(counts.len() >= 4, "providers went missing: {counts:?}");
 }
 
@@ -149,10 +132,6 @@ fn judge_error(status: u16, body: &str, decoded: &Decoded) -> Result<(), String>
         other => return Err(format!("an error that this test does not know: {other:?}")),
     };
     same("kind", &error.kind, &expected)
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
-    if got == expected { Ok(()) } else { Err(format!("{what} is {got:?}, not {expected:?}")) }
 }
 
 /// Decode, then encode in the same family: the same parts. Thoughts are not wanted back, texts that

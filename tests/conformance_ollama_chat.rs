@@ -6,6 +6,7 @@ use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Retry, R
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
+use signalbox_tests::judge::{Count, every, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::ollama_chat::{Reading, read};
 use wire::ollama_chat::client::OllamaChat;
@@ -16,21 +17,9 @@ const FAMILY: &str = "ollama-chat";
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::of_wire(FAMILY) else { return };
-    let (mut whole, mut streamed, mut errors) = (0, 0, 0);
-    let mut failures = Vec::new();
-    for record in &records {
-        match (record.response.status >= 400, record.stream) {
-            (true, _) => errors += 1,
-            (false, true) => streamed += 1,
-            (false, false) => whole += 1,
-        }
-        if let Err(failure) = judge(record) {
-            failures.push(format!("{}: {failure}", record.id));
-        }
-    }
-    println!("{whole} whole, {streamed} streamed, {errors} errors");
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
-    assert!(whole > 15 && streamed > 10 && errors > 0, "records went missing");
+    let counts = every(records, judge);
+    let Count { whole, streamed, errors } = counts["ollama"];
+    assert!(whole > 15 && streamed > 10 && errors > 0, "records went missing: {counts:?}");
 }
 
 fn judge(record: &Record) -> Result<(), String> {
@@ -84,10 +73,6 @@ fn judge_answer(decoded: &Decoded, reading: &Reading) -> Result<(), String> {
         same("arguments", &arguments, &said["function"]["arguments"])?;
     }
     Ok(())
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Result<(), String> {
-    if got == expected { Ok(()) } else { Err(format!("{what} is {got:?}, not {expected:?}")) }
 }
 
 /// Decode, then encode in the same family: the same text, thoughts and calls.

@@ -6,6 +6,7 @@ pub mod corpus;
 pub mod daemon;
 pub mod damage;
 pub mod damaged;
+pub mod judge;
 pub mod laws;
 pub mod quirks;
 pub mod reading;
