@@ -433,7 +433,8 @@ fn every_recorded_request_goes_through_unchanged() {
 }
 
 fn request_differences(body: &Value) -> Vec<String> {
-    let request = match OpenAiChat.decode_request(body.to_string().as_bytes()) {
+    let request = match OpenAiChat.decode_request(&wire::RequestHead::default(), body.to_string().as_bytes())
+    {
         Ok(request) => request,
         Err(error) => return vec![format!("refused: {error}")],
     };

@@ -140,7 +140,9 @@ fn cases() -> Vec<(&'static str, Value)> {
 }
 
 fn encode(protocol: ProtocolId, model: &str, most: u64, asked: &Value) -> Result<HttpRequest, Error> {
-    let request = wire::openai_chat::server::OpenAiChat.decode_request(asked.to_string().as_bytes()).unwrap();
+    let request = wire::openai_chat::server::OpenAiChat
+        .decode_request(&wire::RequestHead::default(), asked.to_string().as_bytes())
+        .unwrap();
     // OpenAI's own models take the newer name of the limit; the others have no such field.
     let quirks = Quirks { max_tokens_field: Some("max_completion_tokens".into()), ..Quirks::default() };
     let target = TargetContext { model, quirks: &quirks, max_output_tokens: Some(most) };

@@ -13,6 +13,7 @@ pub mod bedrock_converse;
 pub mod cohere_chat;
 pub mod driver;
 pub mod errors;
+mod fields;
 pub mod frame;
 mod function_tools;
 pub mod gemini_generate;
@@ -189,7 +190,8 @@ pub trait Dialect: Send + Sync {
     /// The family's name, as in the corpus (`openai-chat`).
     fn family(&self) -> &'static str;
 
-    fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Error>;
+    /// `head` is what the request says outside of its body.
+    fn decode_request(&self, head: &RequestHead<'_>, body: &[u8]) -> Result<ChatRequest, Error>;
 
     /// A whole answer as the client expects it.
     fn encode_response(&self, response: &ChatResponse, context: &AnswerContext) -> Vec<u8>;
@@ -198,6 +200,25 @@ pub trait Dialect: Send + Sync {
 
     /// The HTTP status and body of an error, in the client's own shape.
     fn encode_error(&self, error: &Error, request_id: Option<&str>) -> (u16, Vec<u8>);
+}
+
+/// What a client's request says outside of its body.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestHead<'a> {
+    /// The model, where the path names it (Gemini).
+    pub model: Option<&'a str>,
+    /// The path asks for a stream (Gemini).
+    pub stream: bool,
+    /// `None` where there are none to read (a test).
+    pub headers: Option<&'a Headers>,
+}
+
+/// What our clients may speak: routes, the book and errors read this list.
+static DIALECTS: &[&dyn Dialect] = &[&openai_chat::server::OpenAiChat];
+
+/// The dialect of that family; `None` where nobody speaks it to us (the chat window's `chat`).
+pub fn dialect(family: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().copied().find(|dialect| dialect.family() == family)
 }
 
 /// What an encoder says that is ours and not the provider's.

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::race::outcome_of;
 use super::seen::Seen;
 use super::{Caller, Ending, Receipt};
+use crate::Event;
 use crate::core::Core;
 use crate::providers::Provider;
-use crate::{Event, ingress};
 
 /// Why an attempt is made, as the book names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,7 +313,7 @@ impl<'a> Book<'a> {
     /// What the client was answered; `None` where there is no HTTP (the chat window) or nobody left
     /// to answer.
     fn http_status(&self, error: Option<&Error>) -> Option<u16> {
-        let dialect = ingress::dialect(self.caller.dialect)?;
+        let dialect = wire::dialect(self.caller.dialect)?;
         match error {
             None => Some(200),
             Some(_) if self.is_committed && self.request.stream => Some(200),

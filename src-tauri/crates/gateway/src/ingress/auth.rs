@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Uri};
 use canonical::{Error, ErrorKind, Origin};
 use ledger::{Client, Ledger, Record};
 use subtle::ConstantTimeEq;
@@ -43,23 +43,18 @@ impl Keyring {
     pub(super) async fn client(
         &self,
         headers: &HeaderMap,
+        uri: &Uri,
         ledger: &Ledger,
         clock: Clock,
     ) -> Result<String, Error> {
-        let key = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim())
-            .filter(|key| !key.is_empty());
+        let key = shown_key(headers, uri);
         let Some(key) = key else {
             return Err(refused(
-                "This port needs a client key: send \"Authorization: Bearer sb-…\". Make one in Settings, or with \
+                "This port needs a client key: send \"Authorization: Bearer sb-…\" (or x-api-key, or x-goog-api-key). Make one in Settings, or with \
                  `signalboxd client add NAME`.",
             ));
         };
-        let hash = key_hash(key);
+        let hash = key_hash(&key);
         let now = clock.now();
         if let Some(client) = self.remembered(&hash, now) {
             return Ok(self.used(client, ledger, clock));
@@ -108,6 +103,23 @@ impl Keyring {
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The key as each vendor's SDK shows it: a bearer token, Anthropic's and Google's headers, or
+/// Google's query parameter.
+fn shown_key(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = || {
+        let (scheme, key) = text(AUTHORIZATION.as_str())?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key)
+    };
+    let query = || {
+        let pair =
+            |pair: &'_ str| Some(pair.split_once('=').filter(|(name, _)| *name == "key")?.1.to_owned());
+        uri.query()?.split('&').find_map(pair)
+    };
+    let header = bearer().or_else(|| text("x-api-key")).or_else(|| text("x-goog-api-key"));
+    header.map(str::to_owned).or_else(query).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())
 }
 
 /// Looks at every client whatever it finds, so that time tells nothing of how close a guess was.

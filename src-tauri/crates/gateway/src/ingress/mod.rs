@@ -12,14 +12,4 @@ mod reply;
 mod routes;
 pub(crate) mod server;
 
-use wire::Dialect;
-
 pub(crate) use routes::Port;
-
-/// What our clients may speak; routes, the book and errors read this list.
-static DIALECTS: &[&dyn Dialect] = &[&wire::openai_chat::server::OpenAiChat];
-
-/// The dialect of that family; `None` for callers that speak none (the chat window).
-pub(crate) fn dialect(family: &str) -> Option<&'static dyn Dialect> {
-    DIALECTS.iter().copied().find(|dialect| dialect.family() == family)
-}

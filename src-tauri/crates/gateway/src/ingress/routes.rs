@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -20,8 +20,17 @@ use crate::core::Core;
 use crate::engine::{self, Caller};
 use crate::models::{self, Model};
 
-/// The family whose clients also ask for `/v1/models`.
+/// The family whose clients also ask for `/v1/models`, and whose errors most clients can read.
 const OPENAI: &str = "openai-chat";
+const GEMINI: &str = "gemini-generate";
+
+/// The paths of the dialects that have one path for everything. Gemini's name the model: see
+/// [`call_of_path`].
+const PATHS: [(&str, &str); 3] = [
+    ("/v1/chat/completions", OPENAI),
+    ("/v1/messages", "anthropic-messages"),
+    ("/v1/responses", "openai-responses"),
+];
 
 /// How much of a refused body is read past the limit before the connection is closed on it.
 const MAX_THROWN_AWAY: usize = 64 << 20;
@@ -33,10 +42,29 @@ pub(crate) struct Port {
 }
 
 pub(super) fn router(port: Port) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(chat))
+    let mut router = Router::new();
+    for (path, family) in PATHS {
+        let Some(dialect) = wire::dialect(family) else { continue };
+        router = router.route(
+            path,
+            post(move |State(port): State<Port>, request: Request| async move {
+                converse(&port, dialect, None, false, request).await
+            }),
+        );
+    }
+    let one_model = match wire::dialect(GEMINI) {
+        Some(dialect) => {
+            let call = move |State(port): State<Port>, Path(call): Path<String>, request: Request| async move {
+                call_of_path(&port, dialect, &call, request).await
+            };
+            router = router.route("/v1beta/models/{*id}", get(one_model).post(call));
+            get(one_model).post(call)
+        }
+        None => get(one_model),
+    };
+    router
         .route("/v1/models", get(list_models))
-        .route("/v1/models/{*id}", get(one_model))
+        .route("/v1/models/{*id}", one_model)
         .route("/healthz", get(health))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
@@ -57,9 +85,25 @@ async fn health() -> Response {
     reply::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec())
 }
 
-async fn chat(State(port): State<Port>, request: Request) -> Response {
-    let Some(dialect) = super::dialect(OPENAI) else { return refuse(&missing_dialect()) };
-    match accept(&port, dialect, request).await {
+/// Gemini's calls: the model and what is asked of it stand in the path (`MODEL:generateContent`).
+async fn call_of_path(port: &Port, dialect: &'static dyn Dialect, call: &str, request: Request) -> Response {
+    match call.rsplit_once(':') {
+        Some((model, "generateContent")) => converse(port, dialect, Some(model), false, request).await,
+        Some((model, "streamGenerateContent")) => converse(port, dialect, Some(model), true, request).await,
+        _ => unknown_path(request.method().clone(), request.uri().clone()).await,
+    }
+}
+
+/// A conversation's next answer, in the client's own dialect. `model` and `stream` are what the
+/// path says of it, where it says something.
+async fn converse(
+    port: &Port,
+    dialect: &'static dyn Dialect,
+    model: Option<&str>,
+    stream: bool,
+    request: Request,
+) -> Response {
+    match accept(port, dialect, model, stream, request).await {
         Ok((request, client)) => {
             let (requested_model, include_usage) = (request.model.clone(), request.include_usage);
             let wants_stream = request.stream;
@@ -81,12 +125,18 @@ async fn chat(State(port): State<Port>, request: Request) -> Response {
 async fn accept(
     port: &Port,
     dialect: &dyn Dialect,
+    model: Option<&str>,
+    stream: bool,
     request: Request,
 ) -> Result<(canonical::ChatRequest, String), Error> {
     let (head, body) = request.into_parts();
     let limit = port.core.snapshot().config.limits.max_body_bytes;
-    match authenticate(port, &head.headers).await {
-        Ok(client) => Ok((dialect.decode_request(&read(body, limit).await?)?, client)),
+    match authenticate(port, &head.headers, &head.uri).await {
+        Ok(client) => {
+            let headers = headers_of(&head.headers);
+            let head = wire::RequestHead { model, stream, headers: Some(&headers) };
+            Ok((dialect.decode_request(&head, &read(body, limit).await?)?, client))
+        }
         Err(error) => {
             let _ = read(body, 0).await;
             Err(error)
@@ -94,8 +144,16 @@ async fn accept(
     }
 }
 
-async fn authenticate(port: &Port, headers: &HeaderMap) -> Result<String, Error> {
-    port.keyring.client(headers, &port.core.ledger, port.core.clock).await
+/// Values that are no text are left out.
+fn headers_of(headers: &HeaderMap) -> wire::Headers {
+    let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    headers.iter().filter_map(text).collect()
+}
+
+async fn authenticate(port: &Port, headers: &HeaderMap, uri: &Uri) -> Result<String, Error> {
+    port.keyring.client(headers, uri, &port.core.ledger, port.core.clock).await
 }
 
 /// The whole body, unless it is larger than `limit`: then it is read and thrown away, as far as is
@@ -128,8 +186,8 @@ async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
     ))
 }
 
-async fn list_models(State(port): State<Port>, headers: HeaderMap) -> Response {
-    if let Err(error) = authenticate(&port, &headers).await {
+async fn list_models(State(port): State<Port>, uri: Uri, headers: HeaderMap) -> Response {
+    if let Err(error) = authenticate(&port, &headers, &uri).await {
         return refuse(&error);
     }
     let data: Vec<Value> = all_models(&port).await.iter().map(|model| openai_model(&port, model)).collect();
@@ -137,8 +195,13 @@ async fn list_models(State(port): State<Port>, headers: HeaderMap) -> Response {
     reply::json(StatusCode::OK, list.to_string().into_bytes())
 }
 
-async fn one_model(State(port): State<Port>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    if let Err(error) = authenticate(&port, &headers).await {
+async fn one_model(
+    State(port): State<Port>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(error) = authenticate(&port, &headers, &uri).await {
         return refuse(&error);
     }
     match all_models(&port).await.iter().find(|model| model.id == id) {
@@ -178,7 +241,7 @@ fn openai_model(port: &Port, model: &Model) -> Value {
     object
 }
 
-async fn unknown_path(method: Method, uri: axum::http::Uri) -> Response {
+async fn unknown_path(method: Method, uri: Uri) -> Response {
     // Not `NotFound`: in this dialect that is a model's.
     let error = Error::caller(format!(
         "Signalbox has no {method} {}. It answers POST /v1/chat/completions, GET /v1/models and GET /healthz.",
@@ -190,7 +253,7 @@ async fn unknown_path(method: Method, uri: axum::http::Uri) -> Response {
     response
 }
 
-async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
+async fn wrong_method(method: Method, uri: Uri) -> Response {
     let error =
         Error::caller(format!("{} does not take {method}.", uri.path())).with_code("method_not_allowed");
     let mut response = refuse(&error);
@@ -200,12 +263,8 @@ async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
 
 /// An error outside of any dialect's own path, in the shape that most clients read.
 fn refuse(error: &Error) -> Response {
-    match super::dialect(OPENAI) {
+    match wire::dialect(OPENAI) {
         Some(dialect) => reply::refusal(dialect, error, None),
         None => reply::json(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
     }
-}
-
-fn missing_dialect() -> Error {
-    Error::new(ErrorKind::Internal, Origin::Gateway, "This dialect is not part of this build.")
 }

@@ -48,7 +48,12 @@ async fn a_chat_with_the_rehearsal_goes_through_the_port_into_the_book() {
 async fn the_chat_window_uses_the_same_engine_without_the_port() {
     let house = House::with("").await;
     let request = wire::openai_chat::server::OpenAiChat;
-    let request = wire::Dialect::decode_request(&request, ask("fast", true).to_string().as_bytes()).unwrap();
+    let request = wire::Dialect::decode_request(
+        &request,
+        &wire::RequestHead::default(),
+        ask("fast", true).to_string().as_bytes(),
+    )
+    .unwrap();
     let caller = Caller { dialect: "chat", message_id: Some("m1".into()), ..Caller::default() };
     let mut running = house.gateway.chat(request, caller);
     let mut kinds = Vec::new();
@@ -282,7 +287,12 @@ async fn a_request_that_is_cancelled_from_inside_still_hears_its_end() {
     let mut upstream = Upstream::with([Reply::Stream { pieces: vec![words("half ")], end: End::Hang }]).await;
     let house = House::with(&provider("a", &upstream.url)).await;
     let dialect = wire::openai_chat::server::OpenAiChat;
-    let request = wire::Dialect::decode_request(&dialect, ask("a/m", true).to_string().as_bytes()).unwrap();
+    let request = wire::Dialect::decode_request(
+        &dialect,
+        &wire::RequestHead::default(),
+        ask("a/m", true).to_string().as_bytes(),
+    )
+    .unwrap();
     let mut running = house.gateway.chat(request, Caller { dialect: "chat", ..Caller::default() });
     while let Some(event) = running.events.recv().await {
         match event {

@@ -1,19 +1,18 @@
 //! They call us: a local client that speaks Chat Completions.
 //!
-//! - [`request`]: its body → a canonical request, built with [`fields`].
+//! - [`request`]: its body → a canonical request, built with [`crate::fields`].
 //! - [`answer`]: a whole answer → `chat.completion`; [`stream`]: events → chunks.
 //! - [`error`]: an error → OpenAI's error object and status, which its SDKs turn into classes.
 
 mod answer;
 mod error;
-mod fields;
 mod request;
 mod stream;
 
 use canonical::{ChatRequest, ChatResponse, Error};
 
 use super::types::FAMILY;
-use crate::{AnswerContext, Dialect, StreamEncoder};
+use crate::{AnswerContext, Dialect, RequestHead, StreamEncoder};
 
 #[derive(Debug)]
 pub struct OpenAiChat;
@@ -23,7 +22,7 @@ impl Dialect for OpenAiChat {
         FAMILY
     }
 
-    fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Error> {
+    fn decode_request(&self, _: &RequestHead<'_>, body: &[u8]) -> Result<ChatRequest, Error> {
         request::decode(body)
     }
 

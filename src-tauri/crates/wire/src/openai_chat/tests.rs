@@ -266,7 +266,7 @@ fn free_form_calls_and_unknown_words_are_kept() {
 // === requests ===
 
 fn decoded(body: &Value) -> Result<ChatRequest, Error> {
-    server::OpenAiChat.decode_request(body.to_string().as_bytes())
+    server::OpenAiChat.decode_request(&crate::RequestHead::default(), body.to_string().as_bytes())
 }
 
 fn encoded(request: &ChatRequest, quirks: &Quirks) -> Result<Value, Error> {
@@ -309,7 +309,10 @@ fn a_bad_request_is_refused_by_the_name_of_its_field() {
         assert!(error.message.contains(param), "{}", error.message);
         assert_eq!(error.kind, ErrorKind::InvalidRequest);
     }
-    assert_eq!(server::OpenAiChat.decode_request(b"{").unwrap_err().code.as_deref(), Some("invalid_json"));
+    assert_eq!(
+        server::OpenAiChat.decode_request(&crate::RequestHead::default(), b"{").unwrap_err().code.as_deref(),
+        Some("invalid_json")
+    );
 }
 
 #[test]

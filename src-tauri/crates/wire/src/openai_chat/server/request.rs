@@ -10,7 +10,7 @@ use canonical::request::{
 use canonical::{ChatRequest, Content, Error, Message, Part, Role, Tool, ToolChoice};
 use serde_json::{Map, Value};
 
-use super::fields::{Fields, invalid, missing, wrong};
+use crate::fields::{Fields, invalid, missing, wrong};
 use crate::openai_chat::client::{media_of_url, thinking_text, thought_signature};
 use crate::openai_chat::types::{FAMILY, FUNCTION_PREFIX};
 

@@ -4,13 +4,13 @@ use canonical::Error;
 use serde_json::{Map, Value};
 
 /// The fields of one object, and where it stands in the request (`messages[2].content[0]`).
-pub(super) struct Fields {
+pub(crate) struct Fields {
     fields: Map<String, Value>,
     place: String,
 }
 
 impl Fields {
-    pub(super) fn new(value: Value, place: impl Into<String>) -> Result<Self, Error> {
+    pub(crate) fn new(value: Value, place: impl Into<String>) -> Result<Self, Error> {
         let place = place.into();
         match value {
             Value::Object(fields) => Ok(Self { fields, place }),
@@ -19,30 +19,30 @@ impl Fields {
     }
 
     /// The name of a field as a client's error message shows it.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         if self.place.is_empty() { name.to_owned() } else { format!("{}.{name}", self.place) }
     }
 
-    pub(super) fn place(&self) -> &str {
+    pub(crate) fn place(&self) -> &str {
         &self.place
     }
 
     /// Takes a field out; `null` is as good as missing.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         // `shift_remove` keeps the order of what is left.
         self.fields.shift_remove(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn peek(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn peek(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn object(&mut self, name: &str) -> Result<Option<Fields>, Error> {
+    pub(crate) fn object(&mut self, name: &str) -> Result<Option<Fields>, Error> {
         let path = self.path(name);
         self.take(name).map(|value| Fields::new(value, path)).transpose()
     }
 
-    pub(super) fn list(&mut self, name: &str) -> Result<Vec<Value>, Error> {
+    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<Value>, Error> {
         match self.take(name) {
             None => Ok(Vec::new()),
             Some(Value::Array(items)) => Ok(items),
@@ -50,44 +50,44 @@ impl Fields {
         }
     }
 
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
         self.typed(name, "a string", |value| match value {
             Value::String(text) => Ok(text),
             other => Err(other),
         })
     }
 
-    pub(super) fn required_text(&mut self, name: &str) -> Result<String, Error> {
+    pub(crate) fn required_text(&mut self, name: &str) -> Result<String, Error> {
         self.text(name)?.ok_or_else(|| missing(&self.path(name)))
     }
 
-    pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Error> {
+    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Error> {
         self.typed(name, "true or false", |value| value.as_bool().ok_or(value))
     }
 
-    pub(super) fn number(&mut self, name: &str) -> Result<Option<f64>, Error> {
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<f64>, Error> {
         self.typed(name, "a number", |value| value.as_f64().ok_or(value))
     }
 
     /// A whole number from 0, also where it is written `5.0`.
-    pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, Error> {
+    pub(crate) fn count(&mut self, name: &str) -> Result<Option<u64>, Error> {
         self.typed(name, "a whole number from 0", |value| {
             let float = value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0);
             value.as_u64().or(float.map(|number| number as u64)).ok_or(value)
         })
     }
 
-    pub(super) fn integer(&mut self, name: &str) -> Result<Option<i64>, Error> {
+    pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, Error> {
         self.typed(name, "a whole number", |value| value.as_i64().ok_or(value))
     }
 
     /// What was not taken, in the order in which it came.
-    pub(super) fn rest(self) -> Map<String, Value> {
+    pub(crate) fn rest(self) -> Map<String, Value> {
         self.fields
     }
 
     /// Puts a field back for [`Self::rest`].
-    pub(super) fn keep(&mut self, name: &str, value: Value) {
+    pub(crate) fn keep(&mut self, name: &str, value: Value) {
         self.fields.insert(name.to_owned(), value);
     }
 
@@ -102,13 +102,13 @@ impl Fields {
     }
 }
 
-pub(super) fn missing(path: &str) -> Error {
+pub(crate) fn missing(path: &str) -> Error {
     Error::caller(format!("Missing required parameter: '{path}'."))
         .with_param(path)
         .with_code("missing_required_parameter")
 }
 
-pub(super) fn wrong(path: &str, expected: &str, got: &Value) -> Error {
+pub(crate) fn wrong(path: &str, expected: &str, got: &Value) -> Error {
     let got = match got {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -123,6 +123,6 @@ pub(super) fn wrong(path: &str, expected: &str, got: &Value) -> Error {
         .with_code("invalid_type")
 }
 
-pub(super) fn invalid(path: &str, message: impl Into<String>) -> Error {
+pub(crate) fn invalid(path: &str, message: impl Into<String>) -> Error {
     Error::caller(message).with_param(path).with_code("invalid_value")
 }
