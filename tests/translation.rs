@@ -1,17 +1,26 @@
-//! What a client of OpenAI's says, in the words of each protocol: one snapshot per conversation and
-//! protocol in `snapshots/{case}.{protocol}.snap`, with what came in above what goes out.
+//! What a client says, in the words of each protocol: one snapshot per conversation, dialect and
+//! protocol in `snapshots/{case}.{dialect}-{protocol}.snap`, with what came in above what goes out.
+//! A dialect's conversations are in its file in `translation/`; [`DIALECTS`] lists them.
 //!
 //! A second test holds the shapes to the recorded requests: a field that no recorded client of the
 //! real API ever sent must be named here, with the document that knows it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails here fails its test"
+)]
+
+#[path = "translation/openai_chat.rs"]
+mod openai_chat;
 
 use std::collections::BTreeSet;
 
 use canonical::{Error, Retry};
-use serde_json::{Value, json};
+use serde_json::Value;
 use signalbox_tests::corpus::{self, Record};
-use wire::{Dialect as _, HttpRequest, ProtocolId, Quirks, TargetContext};
+use wire::{HttpRequest, ProtocolId, Quirks, RequestHead, TargetContext};
 
 /// The protocols, each with a model of the usual kind and one of the newest, and what the
 /// catalogue knows of them.
@@ -34,123 +43,67 @@ const TARGETS: &[(ProtocolId, &str, &str, u64)] = &[
 const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC";
 
-fn weather_tool() -> Value {
-    json!({"type": "function", "function": {
-        "name": "get_weather", "description": "The weather in a city, now.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
-            "additionalProperties": false}}})
+/// A document of one empty page.
+const PDF: &str = "JVBERi0xLjQKMSAwIG9iajw8L1BhZ2VzIDIgMCBSPj5lbmRvYmoKMiAwIG9iajw8L0tpZHNbMyAwIFJdL0NvdW50IDE+PmVuZG9iagozIDAgb2JqPDwvUGFyZW50IDIgMCBSPj5lbmRvYmoKdHJhaWxlcjw8L1Jvb3QgMSAwIFI+Pgo=";
+
+/// One conversation, as a client of one dialect asks it.
+#[derive(Debug, Clone)]
+struct Case {
+    name: &'static str,
+    /// The body; `model` in it is the client's own word and never leaves the house.
+    body: Value,
+    /// The path asks for a stream (Gemini's, whose body does not say).
+    has_stream_path: bool,
 }
 
-fn call(id: &str, name: &str, arguments: &str) -> Value {
-    json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
+impl Case {
+    fn new(name: &'static str, body: Value) -> Self {
+        Self { name, body, has_stream_path: false }
+    }
 }
 
-/// The conversations, by name; `model` is the client's own word and never leaves the house.
-fn cases() -> Vec<(&'static str, Value)> {
-    vec![
-        ("text", json!({"model": "any", "messages": [{"role": "user", "content": "Say hello."}]})),
-        (
-            "system",
-            json!({"model": "any", "messages": [
-                {"role": "system", "content": "You are a station master."},
-                {"role": "developer", "content": "Answer in one sentence."},
-                {"role": "user", "content": "Is the line clear?"},
-                {"role": "assistant", "content": "It is."},
-                {"role": "system", "content": "The line is blocked since noon."},
-                {"role": "user", "content": "And now?"}
-            ]}),
-        ),
-        (
-            "multi_turn",
-            json!({"model": "any", "stream": true, "stream_options": {"include_usage": true}, "messages": [
-                {"role": "user", "content": "Name a prime."},
-                {"role": "assistant", "content": "Seven."},
-                {"role": "user", "content": [{"type": "text", "text": "Another."}, {"type": "text", "text": "Larger."}]},
-                {"role": "user", "content": "Below twenty."}
-            ]}),
-        ),
-        (
-            "tools",
-            json!({"model": "any", "messages": [{"role": "user", "content": "Weather in Oslo?"}],
-                "tools": [weather_tool(), {"type": "function", "function": {"name": "get_time", "strict": true,
-                    "parameters": {"type": "object", "properties": {}, "required": [], "additionalProperties": false}}},
-                    {"type": "function", "function": {"name": "ring_bell"}}],
-                "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
-                "parallel_tool_calls": false}),
-        ),
-        (
-            "parallel_tools",
-            json!({"model": "any", "messages": [
-                {"role": "user", "content": "Weather in Oslo and Rome?"},
-                {"role": "assistant", "content": "Looking.", "tool_calls": [
-                    call("call_1", "get_weather", "{\"city\": \"Oslo\"}"),
-                    call("functions.get_weather:1", "get_weather", "{\"city\": \"Rome\"}")]},
-                {"role": "tool", "tool_call_id": "call_1", "content": "4 °C, rain"},
-                {"role": "tool", "tool_call_id": "functions.get_weather:1", "content": "{\"celsius\": 19, \"sky\": \"clear\"}"}
-            ], "tools": [weather_tool()], "tool_choice": "auto"}),
-        ),
-        (
-            "tool_results",
-            json!({"model": "any", "messages": [
-                {"role": "user", "content": "What is the time?"},
-                {"role": "assistant", "content": null, "tool_calls": [call("call_1", "get_time", "")]},
-                {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "12:04"}]},
-                {"role": "user", "content": "In words, please."}
-            ]}),
-        ),
-        (
-            "image",
-            json!({"model": "any", "messages": [{"role": "user", "content": [
-                {"type": "text", "text": "Compare these."},
-                {"type": "image_url", "image_url": {"url": "https://example.com/signal.png", "detail": "low"}},
-                {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{PNG}")}}
-            ]}]}),
-        ),
-        (
-            "reasoning",
-            json!({"model": "any", "reasoning_effort": "high", "max_completion_tokens": 8000, "temperature": 0.2,
-                "messages": [{"role": "user", "content": "Is 2027 a prime?"}]}),
-        ),
-        (
-            "json_schema",
-            json!({"model": "any", "messages": [{"role": "user", "content": "Describe a dog."}],
-                "response_format": {"type": "json_schema", "json_schema": {"name": "dog", "strict": true, "schema": {
-                    "type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
-                    "required": ["name", "age"], "additionalProperties": false}}}}),
-        ),
-        (
-            "sampling",
-            json!({"model": "any", "messages": [{"role": "user", "content": "Say a word."}],
-                "temperature": 0.7, "top_p": 0.9, "max_tokens": 50, "stop": ["###", "END"], "seed": 7,
-                "frequency_penalty": 0.5, "presence_penalty": -0.5, "user": "user-1", "service_tier": "auto"}),
-        ),
-        // What a client of OpenAI's sets for the provider that it knows to be behind the port.
-        (
-            "beyond_openai",
-            json!({"model": "any", "top_k": 40, "max_tokens": 3000, "cached_content": "cachedContents/abc",
-            "safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}],
-            "thinking": {"type": "enabled", "budget_tokens": 2000}, "metadata": {"user_id": "user-1"},
-            "messages": [
-                {"role": "system", "content": [{"type": "text", "text": "A long rule book.",
-                    "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
-                {"role": "user", "content": "Which rule is the first?", "cache_control": {"type": "ephemeral"}}
-            ]}),
-        ),
-    ]
+/// What clients speak, each with its conversations: a file per dialect.
+const DIALECTS: &[(&str, fn() -> Vec<Case>)] = &[("openai-chat", openai_chat::cases)];
+
+/// What every dialect is asked at least.
+const CONVERSATIONS: [&str; 10] = [
+    "text",
+    "system",
+    "multi_turn",
+    "tools",
+    "parallel_tools",
+    "tool_results",
+    "image",
+    "pdf",
+    "reasoning",
+    "json_schema",
+];
+
+/// Every case of every dialect.
+fn all_cases() -> impl Iterator<Item = (&'static str, Case)> {
+    DIALECTS.iter().flat_map(|(dialect, cases)| cases().into_iter().map(|case| (*dialect, case)))
 }
 
-fn encode(protocol: ProtocolId, model: &str, most: u64, asked: &Value) -> Result<HttpRequest, Error> {
-    let request = wire::openai_chat::server::OpenAiChat
-        .decode_request(&wire::RequestHead::default(), asked.to_string().as_bytes())
-        .unwrap();
+fn encode(
+    dialect: &str,
+    case: &Case,
+    protocol: ProtocolId,
+    model: &str,
+    most: u64,
+) -> Result<HttpRequest, Error> {
+    let head = RequestHead { model: Some("any"), stream: case.has_stream_path, headers: None };
+    let request = wire::dialect(dialect)
+        .expect("the dialect is registered")
+        .decode_request(&head, case.body.to_string().as_bytes())
+        .unwrap_or_else(|error| panic!("{dialect}, {}: {error}", case.name));
     // OpenAI's own models take the newer name of the limit; the others have no such field.
     let quirks = Quirks { max_tokens_field: Some("max_completion_tokens".into()), ..Quirks::default() };
     let target = TargetContext { model, quirks: &quirks, max_output_tokens: Some(most) };
     wire::protocol(protocol).encode_request(&request, &target)
 }
 
-fn check(case: &str, protocol: ProtocolId, model: &str, most: u64, asked: &Value) {
-    let shown = match encode(protocol, model, most, asked) {
+fn check(dialect: &str, case: &Case, protocol: ProtocolId, model: &str, most: u64, suffix: &str) {
+    let shown = match encode(dialect, case, protocol, model, most) {
         Ok(sent) => shown(&sent),
         // The next target of the route is asked instead.
         Err(error) => {
@@ -158,12 +111,13 @@ fn check(case: &str, protocol: ProtocolId, model: &str, most: u64, asked: &Value
             format!("The provider is not asked:\n{error}\n")
         }
     };
-    let shown = format!("The client says:\n{asked:#}\n\n{shown}");
+    let shown = format!("The client says:\n{:#}\n\n{shown}", case.body);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("snapshots");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(format!("{case}.{protocol}"), shown));
+    let name = format!("{}{suffix}.{dialect}-{protocol}", case.name);
+    settings.bind(|| insta::assert_snapshot!(name, shown));
 }
 
 fn shown(sent: &HttpRequest) -> String {
@@ -177,22 +131,30 @@ fn shown(sent: &HttpRequest) -> String {
 
 #[test]
 fn every_conversation_goes_out_in_each_protocols_words() {
-    for (case, asked) in cases() {
+    for (dialect, case) in all_cases() {
         for (protocol, model, _, most) in TARGETS {
-            check(case, *protocol, model, *most, &asked);
+            check(dialect, &case, *protocol, model, *most, "");
         }
+    }
+}
+
+#[test]
+fn every_dialect_is_asked_the_same_conversations() {
+    for (dialect, cases) in DIALECTS {
+        let names: BTreeSet<&str> = cases().iter().map(|case| case.name).collect();
+        let missing: Vec<&&str> = CONVERSATIONS.iter().filter(|name| !names.contains(**name)).collect();
+        assert!(missing.is_empty(), "{dialect} is not asked {missing:?}");
     }
 }
 
 /// What the newest models take differs: no budgets of thinking, calls only with a signature.
 #[test]
 fn the_newest_models_are_spoken_to_in_their_own_words() {
-    for (case, asked) in
-        cases().into_iter().filter(|(case, _)| ["reasoning", "parallel_tools"].contains(case))
-    {
+    let differing = |case: &Case| ["reasoning", "parallel_tools"].contains(&case.name);
+    for (dialect, case) in all_cases().filter(|(_, case)| differing(case)) {
         let newer = TARGETS[1..].iter().filter(|(_, usual, newest, _)| usual != newest);
         for (protocol, _, model, most) in newer {
-            check(&format!("{case}_newest"), *protocol, model, *most, &asked);
+            check(dialect, &case, *protocol, model, *most, "_newest");
         }
     }
 }
@@ -243,8 +205,8 @@ fn every_field_that_goes_out_was_seen_from_a_real_client_or_is_documented() {
         let documented: BTreeSet<&str> =
             UNRECORDED.iter().filter(|(of, _)| *of == protocol.as_str()).map(|(_, field)| *field).collect();
         let mut sent = BTreeSet::new();
-        for ((_, asked), model) in cases().iter().flat_map(|case| [(case, model), (case, newest)]) {
-            if let Ok(request) = encode(*protocol, model, *most, asked) {
+        for ((dialect, case), model) in all_cases().flat_map(|case| [(case.clone(), model), (case, newest)]) {
+            if let Ok(request) = encode(dialect, &case, *protocol, model, *most) {
                 fields(&serde_json::from_slice(&request.body).unwrap(), "", &mut sent);
             }
         }
