@@ -6,7 +6,7 @@ use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
-use signalbox_tests::judge::{every, same};
+use signalbox_tests::judge::{every_answer, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::anthropic_messages::{Reading, read};
 use wire::anthropic_messages::client::AnthropicMessages;
@@ -27,7 +27,7 @@ const SPLICED: &str = "vercel-ai/packages/anthropic/src/__fixtures__/spliced-mes
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::records(FAMILY) else { return };
-    let counts = every(records.iter().flat_map(answers), judge);
+    let counts = every_answer(&AnthropicMessages, records.iter().flat_map(answers), judge);
     assert!(counts.len() >= 5, "providers went missing: {counts:?}");
 }
 

@@ -6,7 +6,7 @@ use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
-use signalbox_tests::judge::{every, same};
+use signalbox_tests::judge::{every_answer, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::bedrock_converse::{Reading, read};
 use wire::bedrock_converse::client::BedrockConverse;
@@ -17,7 +17,7 @@ const FAMILY: &str = "bedrock-converse";
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::records(FAMILY) else { return };
-    let counts = every(records.iter().cloned(), judge);
+    let counts = every_answer(&BedrockConverse, records.iter().cloned(), judge);
     assert!(records.len() >= 95 && counts.len() >= 2, "records went missing: {counts:?}");
 }
 

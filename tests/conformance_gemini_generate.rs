@@ -8,7 +8,7 @@ use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Part, Ro
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
-use signalbox_tests::judge::{every, same};
+use signalbox_tests::judge::{every_answer, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::gemini_generate::{CallReading, CandidateReading, leaves, read};
 use wire::gemini_generate::client::GeminiGenerate;
@@ -19,7 +19,7 @@ const FAMILY: &str = "gemini-generate";
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::records(FAMILY) else { return };
-    let counts = every(records, judge);
+    let counts = every_answer(&GeminiGenerate, records, judge);
     assert!(counts.len() >= 4, "providers went missing: {counts:?}");
 }
 

@@ -6,7 +6,7 @@ use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Retry, R
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
-use signalbox_tests::judge::{Count, every, same};
+use signalbox_tests::judge::{Count, every_answer, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::ollama_chat::{Reading, read};
 use wire::ollama_chat::client::OllamaChat;
@@ -17,7 +17,7 @@ const FAMILY: &str = "ollama-chat";
 #[test]
 fn every_recorded_answer_decodes_without_loss_and_obeys_the_laws() {
     let Some(records) = corpus::of_wire(FAMILY) else { return };
-    let counts = every(records, judge);
+    let counts = every_answer(&OllamaChat, records, judge);
     let Count { whole, streamed, errors } = counts["ollama"];
     assert!(whole > 15 && streamed > 10 && errors > 0, "records went missing: {counts:?}");
 }

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use wire::{Protocol, Quirks};
+
+use crate::conformance;
 use crate::corpus::Record;
 
 /// Records judged of one provider.
@@ -39,6 +42,19 @@ pub fn every(
     }
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
     counts
+}
+
+/// As [`every`], for the judging of answers: what is equal is written down for the conformance table.
+pub fn every_answer(
+    protocol: &'static dyn Protocol,
+    records: impl IntoIterator<Item = Record>,
+    judge: impl Fn(&Record) -> Result<(), String>,
+) -> BTreeMap<String, Count> {
+    every(records, |record| {
+        judge(record)?;
+        conformance::passed(protocol, &Quirks::default(), record);
+        Ok(())
+    })
 }
 
 /// `Err` says in a sentence what differs.

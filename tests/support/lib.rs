@@ -2,6 +2,7 @@
 //! on loopback that replay records byte for byte.
 
 pub mod chat_client;
+pub mod conformance;
 pub mod corpus;
 pub mod daemon;
 pub mod damage;

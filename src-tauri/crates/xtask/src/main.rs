@@ -3,6 +3,7 @@
 //! Each command first installs what is missing, and is quick when nothing is.
 
 mod bench;
+mod conformance;
 mod dist;
 mod run;
 mod setup;
@@ -28,6 +29,8 @@ enum Task {
     Test(test::Args),
     /// Measure what the port adds to a request.
     Bench(bench::Args),
+    /// Judge every recorded exchange and write docs/CONFORMANCE.md.
+    Conformance(conformance::Args),
     /// Build the package for Debian and Ubuntu.
     Dist,
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Run(args) => run::run(&args).map(|()| true),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args).map(|()| true),
+        Task::Conformance(args) => conformance::run(&args).map(|()| true),
         Task::Dist => dist::run().map(|()| true),
     };
     match outcome {

@@ -1,6 +1,6 @@
 //! Every check, in the order in which a mistake is cheapest to find.
 
-use crate::{setup, sh, system};
+use crate::{conformance, setup, sh, system};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -90,7 +90,10 @@ fn core() -> Result<()> {
     // The compiler for SQLite and ring; no WebKit, which this step shows not to be needed.
     system::provide(&[system::CORE])?;
     let daemon = daemon()?;
-    sh::run(sh::cargo(["test"]).env("SIGNALBOXD", daemon))
+    let found = conformance::fresh_folder()?;
+    sh::run(sh::cargo(["test"]).env("SIGNALBOXD", daemon).env("SIGNALBOX_CONFORMANCE", &found))?;
+    // The page in docs says what this run found.
+    conformance::check(&found)
 }
 
 fn sdk() -> Result<()> {
