@@ -1,6 +1,7 @@
 //! What the integration tests share: the recorded corpus, the laws every stream obeys, upstreams
 //! on loopback that replay records byte for byte.
 
+pub mod arbitrary;
 pub mod chat_client;
 pub mod conformance;
 pub mod corpus;
