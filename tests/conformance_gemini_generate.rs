@@ -125,8 +125,11 @@ fn judge_error(status: u16, body: &str, decoded: &Decoded) -> Result<(), String>
         (_, Some("API_KEY_INVALID")) => ErrorKind::Authentication,
         (404, _) => ErrorKind::NotFound,
         (403, _) => ErrorKind::Permission,
-        (429, _) if error.message.contains("exceeded your current quota") => ErrorKind::QuotaExhausted,
-        (429, _) => ErrorKind::RateLimited,
+        // It speaks of plan and billing; the quota it names is one per minute.
+        (429, _) if body.contains("PerMinute") => {
+            same("wait", &error.retry_after, &Some(std::time::Duration::from_secs(48)))?;
+            ErrorKind::RateLimited
+        }
         (400, _) if error.message.contains("input token count") => ErrorKind::ContextTooLong,
         (400, _) => ErrorKind::InvalidRequest,
         other => return Err(format!("an error that this test does not know: {other:?}")),

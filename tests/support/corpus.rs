@@ -88,6 +88,11 @@ pub fn of_wire(wire: &str) -> Option<Vec<Record>> {
     Some(records)
 }
 
+/// Every record there is. `None` as for [`records`].
+pub fn every() -> Option<Vec<Record>> {
+    ending_with(".jsonl")
+}
+
 /// The records of every file whose name ends with `suffix`.
 fn ending_with(suffix: &str) -> Option<Vec<Record>> {
     let Some(folder) = folder() else {

@@ -4,12 +4,12 @@
 //! The evidence, in the order in which it is believed: the provider's own code or type, words of
 //! its message that only one failure uses, the HTTP status. Shapes are those of the recorded corpus.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use canonical::{Error, ErrorKind, Origin, Retry};
 use serde_json::Value;
 
-use crate::{Headers, Protocol};
+use crate::{Headers, Protocol, limits};
 
 /// Longest piece of a provider's message that is kept.
 const MAX_MESSAGE_CHARS: usize = 2_000;
@@ -27,6 +27,8 @@ pub struct Evidence {
     /// A status that stands in the body (Gemini's `code`, Groq's `status_code`).
     pub status: Option<u16>,
     pub retry_after: Option<Duration>,
+    /// Google's `QuotaFailure` names the quota: one per minute is a rate, one per day is used up.
+    pub kind: Option<ErrorKind>,
 }
 
 /// The error for an answer with an error status.
@@ -104,7 +106,20 @@ fn from_object(object: &Value) -> Evidence {
             .and_then(|number| u16::try_from(number).ok())
             .filter(|status| (400..600).contains(status)),
         retry_after: details(object).find_map(|detail| duration(detail.get("retryDelay")?.as_str()?)),
+        kind: violated_quota(object),
     }
+}
+
+/// What the violated quotas of a `google.rpc.QuotaFailure` mean
+/// (<https://ai.google.dev/gemini-api/docs/rate-limits>). The message is the same for all of them and
+/// speaks of plan and billing.
+fn violated_quota(object: &Value) -> Option<ErrorKind> {
+    let violations = details(object).filter_map(|detail| detail.get("violations")?.as_array()).flatten();
+    let ids: Vec<&str> = violations.filter_map(|violation| violation.get("quotaId")?.as_str()).collect();
+    if ids.iter().any(|id| id.contains("PerDay")) {
+        return Some(ErrorKind::QuotaExhausted);
+    }
+    ids.iter().any(|id| id.contains("PerMinute")).then_some(ErrorKind::RateLimited)
 }
 
 /// Google's `details` list.
@@ -142,16 +157,17 @@ fn words(value: &Value) -> Option<String> {
 fn from_evidence(status: u16, evidence: Evidence) -> Error {
     let message =
         evidence.message.unwrap_or_else(|| format!("The provider answered {status} and gave no reason."));
-    let kind = evidence
-        .codes
-        .iter()
-        .find_map(|code| by_code(code, status))
-        .map(|kind| refine(kind, &message, status))
-        .or_else(|| by_message(&message, status))
-        .unwrap_or_else(|| match evidence.status.filter(|_| status < 400).unwrap_or(status) {
-            // It is the API that speaks, so its answer is not foreign; it failed.
-            ..400 => ErrorKind::ServerError,
-            status => by_status(status),
+    let by_codes = || {
+        let kind = evidence.codes.iter().find_map(|code| by_code(code, status))?;
+        Some(refine(kind, &message, status))
+    };
+    let kind =
+        evidence.kind.or_else(by_codes).or_else(|| by_message(&message, status)).unwrap_or_else(|| {
+            match evidence.status.filter(|_| status < 400).unwrap_or(status) {
+                // It is the API that speaks, so its answer is not foreign; it failed.
+                ..400 => ErrorKind::ServerError,
+                status => by_status(status),
+            }
         });
     let mut error = made(kind, shorten(&message));
     error.status = (status >= 400).then_some(status).or(evidence.status);
@@ -406,7 +422,7 @@ fn by_status(status: u16) -> ErrorKind {
 }
 
 /// How long the headers ask to wait: `retry-after-ms`, `x-ms-retry-after-ms`, then `retry-after` in
-/// seconds. (An HTTP date needs a clock: [`retry_after_date`].) Nonsense is ignored.
+/// seconds. (A point in time needs a clock: [`retry_after_at`].) Nonsense is ignored.
 pub fn retry_after(headers: &Headers) -> Option<Duration> {
     let millis = headers
         .get("retry-after-ms")
@@ -421,32 +437,29 @@ pub fn retry_after(headers: &Headers) -> Option<Duration> {
         .filter(|wait| *wait <= MAX_RETRY_AFTER)
 }
 
-/// The same for a `retry-after` that is an HTTP date (RFC 9110 §10.2.3), against the caller's `now`.
-pub fn retry_after_date(headers: &Headers, now: std::time::SystemTime) -> Option<Duration> {
-    let at = httpdate::parse_http_date(headers.get("retry-after")?.trim()).ok()?;
-    at.duration_since(now).ok().filter(|wait| *wait <= MAX_RETRY_AFTER)
-}
-
-/// `34s`, `0.5s`, `12ms`: durations as Google and OpenAI write them.
-fn duration(text: &str) -> Option<Duration> {
-    let seconds = match text.strip_suffix("ms") {
-        Some(millis) => millis.parse::<f64>().ok()? / 1000.0,
-        None => text.strip_suffix('s')?.parse::<f64>().ok()?,
+/// How long to wait where that is said as a point in time, against the caller's `now`: a
+/// `retry-after` that is an HTTP date (RFC 9110 §10.2.3), else the reset of a limit that has nothing
+/// left. Of use for refusals only: an answer may come with all of these too.
+pub fn retry_after_at(headers: &Headers, now: SystemTime) -> Option<Duration> {
+    let date = headers.get("retry-after").and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+    let wait = match date {
+        Some(at) => at.duration_since(now).ok(),
+        None => limits::wait(&limits::read(headers, now)),
     };
-    Duration::try_from_secs_f64(seconds).ok().filter(|wait| *wait <= MAX_RETRY_AFTER)
+    wait.filter(|wait| *wait <= MAX_RETRY_AFTER)
 }
 
-/// `… Please try again in 1.5s.`: the wait in a message's own words (OpenAI, Groq).
+/// `34s`, `0.5s`, `1m2s`: durations as Google and OpenAI write them.
+fn duration(text: &str) -> Option<Duration> {
+    limits::spoken(text).filter(|wait| *wait <= MAX_RETRY_AFTER)
+}
+
+/// `… Please try again in 1.5s.`: the wait in a message's own words (OpenAI, Groq; Google says
+/// `retry in`).
 fn retry_after_in(message: &str) -> Option<Duration> {
-    let rest = message.split_once("try again in ")?.1;
+    let rest = message.split_once("try again in ").or_else(|| message.split_once("retry in "))?.1;
     let word = rest.split(|c: char| c.is_whitespace()).next()?.trim_end_matches(['.', ',']);
-    match word.split_once('m') {
-        Some((minutes, seconds)) if !seconds.starts_with('s') => {
-            let minutes = minutes.parse::<u64>().ok()?;
-            Some(Duration::from_secs(minutes * 60) + duration(seconds).unwrap_or_default())
-        }
-        _ => duration(word),
-    }
+    duration(word)
 }
 
 #[cfg(test)]
@@ -538,6 +551,39 @@ mod tests {
             let headers: Headers = [(name, value)].into_iter().collect();
             assert_eq!(seconds(classify(429, &headers, b"{}")), expected, "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn googles_quota_is_a_rate_or_used_up_by_its_own_name() {
+        for (quota, kind) in [
+            ("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", ErrorKind::RateLimited),
+            ("GenerateRequestsPerDayPerProjectPerModel-FreeTier", ErrorKind::QuotaExhausted),
+        ] {
+            let body = serde_json::json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED",
+                "message": "You exceeded your current quota, please check your plan and billing details.",
+                "details": [{"violations": [{"quotaId": quota}]}, {"retryDelay": "48.9s"}]}});
+            let error = classified(429, &body.to_string());
+            assert_eq!(
+                (error.kind, error.retry_after),
+                (kind, Some(Duration::from_millis(48_900))),
+                "{quota}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_wait_takes_the_reset_of_what_is_used_up() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_754_667_640);
+        let headers: Headers = [
+            ("x-ratelimit-limit", "1"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1754667660000"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(retry_after_at(&headers, now), Some(Duration::from_secs(20)));
+        let dated: Headers = [("retry-after", "Fri, 08 Aug 2025 15:40:50 GMT")].into_iter().collect();
+        assert_eq!(retry_after_at(&dated, now), Some(Duration::from_secs(10)));
     }
 
     #[test]

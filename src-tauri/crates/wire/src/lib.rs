@@ -19,6 +19,7 @@ mod function_tools;
 pub mod gemini_generate;
 pub mod http;
 mod json;
+pub mod limits;
 pub mod ollama_chat;
 pub mod openai_chat;
 pub mod openai_responses;

@@ -186,7 +186,7 @@ impl Attempt<'_> {
         let body = body.await.ok().and_then(Result::ok).unwrap_or_default();
         let mut error = self.provider.protocol.decode_error(status, headers, &body);
         if error.retry_after.is_none() {
-            error.retry_after = errors::retry_after_date(headers, self.core.clock.system());
+            error.retry_after = errors::retry_after_at(headers, self.core.clock.system());
         }
         if status == 401 {
             // The key may have been replaced outside of Signalbox.
