@@ -41,6 +41,16 @@ impl Extensions {
         self.0.entry(family.to_owned()).or_default().insert(name.into(), value);
     }
 
+    /// Takes one field of `family` away, and the family with its last one.
+    pub fn remove(&mut self, family: &str, name: &str) {
+        if let Some(fields) = self.0.get_mut(family) {
+            fields.shift_remove(name);
+            if fields.is_empty() {
+                self.0.remove(family);
+            }
+        }
+    }
+
     /// Keeps every field of `fields` for `family`; a later value replaces an earlier one.
     pub fn extend(&mut self, family: &str, fields: Map<String, Value>) {
         if !fields.is_empty() {

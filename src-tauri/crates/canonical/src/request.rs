@@ -119,6 +119,14 @@ impl Part {
         }
     }
 
+    pub fn clear_signature(&mut self) {
+        match &mut self.content {
+            Content::Reasoning(reasoning) => reasoning.signature = None,
+            Content::ToolCall(call) => call.signature = None,
+            _ => self.extensions.remove(Extensions::COMMON, "signature"),
+        }
+    }
+
     pub fn set_signature(&mut self, signature: impl Into<String>) {
         let signature = signature.into();
         match &mut self.content {

@@ -24,6 +24,7 @@ pub mod ollama_chat;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod quirks;
+pub mod signatures;
 
 use canonical::{ChatRequest, ChatResponse, Error, StreamEvent};
 use serde::{Deserialize, Serialize};

@@ -27,6 +27,9 @@ pub struct Quirks {
     pub reasoning_object: bool,
     /// openai-chat: takes a thought's signature back in `extra_content.google` of its tool call.
     pub google_signatures: bool,
+    /// Whose signatures of thought it makes and takes back, where not its own alone: `anthropic` for
+    /// every seller of Claude.
+    pub signature_maker: Option<String>,
     /// Request fields that the provider refuses; dropped on the way out.
     pub drop_fields: Vec<String>,
 }
