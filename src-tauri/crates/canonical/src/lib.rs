@@ -5,10 +5,12 @@
 //!
 //! - [`request`]: what a client asks.
 //! - [`event`]: an answer as it arrives; [`response`]: the same answer, whole; [`fold`] turns one into the other.
+//! - [`embedding`]: texts → vectors.
 //! - [`grammar`]: the laws that a sequence of events obeys.
 //! - [`usage`], [`money`]: tokens and cost, in one convention each.
 //! - [`error`]: what went wrong, whose fault it is and what to do next.
 
+pub mod embedding;
 pub mod error;
 pub mod event;
 pub mod extensions;
@@ -19,6 +21,7 @@ pub mod request;
 pub mod response;
 pub mod usage;
 
+pub use embedding::{EmbeddingRequest, EmbeddingResponse};
 pub use error::{Error, ErrorKind, Origin, Retry};
 pub use event::{PartDelta, PartKind, StreamEvent};
 pub use extensions::Extensions;

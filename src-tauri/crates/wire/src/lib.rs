@@ -11,7 +11,9 @@
 pub mod anthropic_messages;
 pub mod bedrock_converse;
 pub mod cohere_chat;
+pub mod counting;
 pub mod driver;
+pub mod embeddings;
 pub mod errors;
 mod fields;
 pub mod frame;
@@ -29,6 +31,8 @@ pub mod signatures;
 use canonical::{ChatRequest, ChatResponse, Error, StreamEvent};
 use serde::{Deserialize, Serialize};
 
+pub use counting::{Counting, CountingDialect};
+pub use embeddings::{Embeddings, EmbeddingsDialect};
 pub use frame::Frame;
 pub use http::{Headers, HttpRequest, Method};
 pub use quirks::Quirks;
@@ -136,6 +140,21 @@ pub trait Protocol: Send + Sync {
     fn models_request(&self) -> HttpRequest;
 
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error>;
+
+    /// The request for what of the list is not in `body`, where the vendor gives it in pages.
+    fn more_models_request(&self, _body: &[u8]) -> Option<HttpRequest> {
+        None
+    }
+
+    /// How its vendors are asked for embeddings; `None` where they offer none.
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        None
+    }
+
+    /// How its vendors are asked to count tokens; `None` where they offer it not.
+    fn counting(&self) -> Option<&'static dyn Counting> {
+        None
+    }
 }
 
 impl std::fmt::Debug for dyn Protocol {

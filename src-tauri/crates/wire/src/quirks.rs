@@ -10,6 +10,8 @@ pub struct Quirks {
     pub version: Option<String>,
     /// The list of models is at another host, whose name begins with this label instead (Bedrock).
     pub models_host: Option<String>,
+    /// Where the list of models is, from the host's root, where it is not the protocol's own place.
+    pub models_path: Option<String>,
     /// openai-chat: the field that carries the output limit; by default `max_tokens`.
     pub max_tokens_field: Option<String>,
     /// openai-chat: does not take `stream_options`; usage comes anyway or not at all.
@@ -30,6 +32,15 @@ pub struct Quirks {
     /// Whose signatures of thought it makes and takes back, where not its own alone: `anthropic` for
     /// every seller of Claude.
     pub signature_maker: Option<String>,
+    /// openai embeddings: where they are, relative to the base URL; by default `/embeddings`.
+    pub embeddings_path: Option<String>,
+    /// openai embeddings: the field that asks for a width; by default `dimensions`.
+    pub embedding_dimensions_field: Option<String>,
+    /// openai embeddings: vectors are always signed bytes, as base64 (Perplexity).
+    pub embeddings_are_int8: bool,
+    /// gemini-generate: Vertex' forms of what is no chat: `:predict` makes embeddings, and what is
+    /// to be counted stands at the top of its body.
+    pub vertex_forms: bool,
     /// Request fields that the provider refuses; dropped on the way out.
     pub drop_fields: Vec<String>,
 }

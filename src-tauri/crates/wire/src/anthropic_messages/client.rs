@@ -16,7 +16,7 @@ pub(crate) use super::schema::restrict as restrict_schema;
 pub(crate) use request::{input_schema, reasoning};
 
 use super::types;
-use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
+use crate::{Counting, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
 
 #[derive(Debug)]
 pub struct AnthropicMessages;
@@ -70,6 +70,18 @@ impl Protocol for AnthropicMessages {
                 max_output_tokens: model.max_tokens,
             })
             .collect())
+    }
+
+    fn more_models_request(&self, body: &[u8]) -> Option<HttpRequest> {
+        let list: types::ModelList = serde_json::from_slice(body).ok()?;
+        let last = list.last_id.filter(|_| list.has_more.unwrap_or(false))?;
+        let mut request = self.models_request();
+        request.query.push(("after_id".into(), last));
+        Some(request)
+    }
+
+    fn counting(&self) -> Option<&'static dyn Counting> {
+        Some(&crate::counting::anthropic::Anthropic)
     }
 }
 

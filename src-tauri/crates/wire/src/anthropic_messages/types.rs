@@ -283,6 +283,11 @@ pub struct ServerToolUse {
 #[derive(Debug, Deserialize)]
 pub struct ModelList {
     pub data: Vec<ModelInfo>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub has_more: Option<bool>,
+    /// Of this page; the next one begins behind it.
+    #[serde(default, deserialize_with = "lenient")]
+    pub last_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,10 +8,12 @@ mod usage;
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 use serde_json::Value;
 
+pub(crate) use request::escaped;
+
 use super::types;
 use crate::{
-    Headers, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, StreamFraming,
-    TargetContext, errors,
+    Counting, Embeddings, Headers, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
+    StreamFraming, TargetContext, errors,
 };
 
 #[derive(Debug)]
@@ -81,6 +83,14 @@ impl Protocol for BedrockConverse {
                 ..ListedModel::default()
             })
             .collect())
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&crate::embeddings::bedrock::Bedrock)
+    }
+
+    fn counting(&self) -> Option<&'static dyn Counting> {
+        Some(&crate::counting::bedrock::Bedrock)
     }
 }
 

@@ -9,7 +9,9 @@ mod stream;
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 
 use super::types;
-use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
+use crate::{
+    Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext,
+};
 
 #[derive(Debug)]
 pub struct CohereChat;
@@ -57,6 +59,18 @@ impl Protocol for CohereChat {
             Some(ListedModel { id, context_window: model.context_length, ..ListedModel::default() })
         };
         Ok(list.models.into_iter().filter_map(listed).collect())
+    }
+
+    fn more_models_request(&self, body: &[u8]) -> Option<HttpRequest> {
+        let list: types::ModelList = serde_json::from_slice(body).ok()?;
+        let token = list.next_page_token.filter(|token| !token.is_empty())?;
+        let mut request = self.models_request();
+        request.query.push(("page_token".into(), token));
+        Some(request)
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&crate::embeddings::cohere::Cohere)
     }
 }
 

@@ -196,6 +196,9 @@ pub struct Tokens {
 #[derive(Debug, Deserialize)]
 pub struct ModelList {
     pub models: Vec<Model>,
+    /// There is more.
+    #[serde(default, deserialize_with = "lenient")]
+    pub next_page_token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

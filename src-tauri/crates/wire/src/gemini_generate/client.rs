@@ -11,7 +11,10 @@ mod usage;
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 
 use super::types;
-use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
+use crate::{
+    Counting, Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
+    TargetContext,
+};
 
 #[derive(Debug)]
 pub struct GeminiGenerate;
@@ -68,6 +71,22 @@ impl Protocol for GeminiGenerate {
                 max_output_tokens: model.output_token_limit,
             })
             .collect())
+    }
+
+    fn more_models_request(&self, body: &[u8]) -> Option<HttpRequest> {
+        let list: types::ModelList = serde_json::from_slice(body).ok()?;
+        let token = list.next_page_token.filter(|token| !token.is_empty())?;
+        let mut request = self.models_request();
+        request.query.push(("pageToken".into(), token));
+        Some(request)
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&crate::embeddings::gemini::Gemini)
+    }
+
+    fn counting(&self) -> Option<&'static dyn Counting> {
+        Some(&crate::counting::gemini::Gemini)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Google's generateContent and streamGenerateContent.
 
 pub mod client;
-mod models;
+pub(crate) mod models;
 pub mod types;
 
 /// The family's name, as in the corpus; keys its extensions and opaque parts.

@@ -51,7 +51,7 @@ fn name(model: &str) -> &str {
 
 /// The path of `model`'s resource: `/models/gemini-2.5-pro`, `/tunedModels/my-model`,
 /// `/publishers/google/models/…`. `None` where the id would lead out of the API.
-pub(super) fn path(model: &str) -> Option<String> {
+pub(crate) fn path(model: &str) -> Option<String> {
     let model = if model.contains('/') { Cow::from(model) } else { format!("models/{model}").into() };
     let mut path = String::with_capacity(model.len() + 8);
     for segment in model.split('/') {

@@ -282,6 +282,9 @@ pub struct ModalityTokenCount {
 pub struct ModelList {
     #[serde(default)]
     pub models: Vec<Model>,
+    /// There is more.
+    #[serde(default, rename = "nextPageToken", deserialize_with = "lenient")]
+    pub next_page_token: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

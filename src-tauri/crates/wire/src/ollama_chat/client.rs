@@ -10,7 +10,8 @@ use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 
 use super::types;
 use crate::{
-    HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, StreamFraming, TargetContext,
+    Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, StreamFraming,
+    TargetContext,
 };
 
 #[derive(Debug)]
@@ -55,6 +56,10 @@ impl Protocol for OllamaChat {
             serde_json::from_slice(body).map_err(|error| invalid(&format!("its list of models: {error}")))?;
         let ids = list.models.into_iter().filter_map(|tag| tag.model.or(tag.name));
         Ok(ids.map(|id| ListedModel { id, ..ListedModel::default() }).collect())
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&crate::embeddings::ollama::Ollama)
     }
 }
 

@@ -15,7 +15,11 @@ use serde_json::Value;
 
 pub(in crate::openai_chat) use choice::{media_of_url, thinking_text, thought_signature};
 
-use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
+pub(crate) use usage::dollars;
+
+use crate::{
+    Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext,
+};
 
 #[derive(Debug)]
 pub struct OpenAiChat;
@@ -57,6 +61,10 @@ impl Protocol for OpenAiChat {
         let models = list.as_array().ok_or_else(not_a_list)?;
         Ok(models.iter().filter_map(listed_model).collect())
     }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&crate::embeddings::openai::OpenAi)
+    }
 }
 
 fn listed_model(model: &Value) -> Option<ListedModel> {
@@ -67,9 +75,11 @@ fn listed_model(model: &Value) -> Option<ListedModel> {
     let number = |places: &[&str]| {
         places.iter().find_map(|place| model.pointer(place)?.as_u64()).filter(|limit| *limit > 0)
     };
-    let id = text(&["id", "name"])?;
+    let id = text(&["id", "name", "model_id"])?;
     Some(ListedModel {
-        display_name: text(&["display_name", "name"]).filter(|name| *name != id),
+        display_name: text(&["display_name", "name"])
+            .or_else(|| Some(model.pointer("/model_spec/name")?.as_str()?.to_owned()))
+            .filter(|name| *name != id),
         context_window: number(&[
             "/context_length",
             "/context_window",
@@ -86,6 +96,7 @@ fn listed_model(model: &Value) -> Option<ListedModel> {
             "/max_completion_tokens",
             "/max_output_tokens",
             "/max_tokens",
+            "/model_spec/maxCompletionTokens",
             "/capabilities/limits/max_output_tokens",
         ]),
         id,

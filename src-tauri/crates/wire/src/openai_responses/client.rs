@@ -17,7 +17,10 @@ mod usage;
 use canonical::{ChatRequest, ChatResponse, Error};
 
 use crate::openai_chat::client::OpenAiChat;
-use crate::{HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
+use crate::{
+    Counting, Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
+    TargetContext,
+};
 
 #[derive(Debug)]
 pub struct OpenAiResponses;
@@ -55,5 +58,13 @@ impl Protocol for OpenAiResponses {
 
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
         OpenAiChat.decode_models(body)
+    }
+
+    fn embeddings(&self) -> Option<&'static dyn Embeddings> {
+        Some(&crate::embeddings::openai::OpenAi)
+    }
+
+    fn counting(&self) -> Option<&'static dyn Counting> {
+        Some(&crate::counting::responses::Responses)
     }
 }

@@ -333,7 +333,7 @@ fn finish(
 
 /// The model in the path: all but unreserved characters escaped, so that the slashes of an ARN do
 /// not count as the path's and the signature is made over the same bytes at both ends.
-fn escaped(model: &str) -> String {
+pub(crate) fn escaped(model: &str) -> String {
     model
         .bytes()
         .map(|byte| match byte {

@@ -160,7 +160,7 @@ fn cost(wire: &types::Usage) -> Option<PicoUsd> {
 
 /// Dollars as the JSON text says them, exactly: a number, or Perplexity's object with a total, or
 /// Venice's with dollars.
-pub(super) fn dollars(raw: &RawValue) -> Option<PicoUsd> {
+pub(crate) fn dollars(raw: &RawValue) -> Option<PicoUsd> {
     #[derive(serde::Deserialize)]
     struct Costs<'a> {
         #[serde(borrow)]
