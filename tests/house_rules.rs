@@ -12,16 +12,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["canonical"]),
     ("catalog", &["canonical", "wire"]),
     ("routing", &["canonical"]),
+    ("checking", &["canonical"]),
     ("ledger", &["canonical"]),
     ("rehearsal", &["canonical"]),
-    ("gateway", &["canonical", "wire", "catalog", "routing", "ledger", "rehearsal"]),
+    ("gateway", &["canonical", "wire", "catalog", "routing", "checking", "ledger", "rehearsal"]),
     ("control", &["canonical", "wire", "catalog", "routing", "ledger", "gateway"]),
     ("headless", &["control", "gateway", "ledger"]),
     ("xtask", &[]),
 ];
 
 /// Crates that decide: bytes, events and `now` go in, values come out.
-const PURE: &[&str] = &["canonical", "wire", "catalog", "routing"];
+const PURE: &[&str] = &["canonical", "wire", "catalog", "routing", "checking"];
 
 /// What a crate that decides has no business with.
 const IMPURE: &[&str] = &[
