@@ -318,6 +318,7 @@ fn client_differences(decoded: &Decoded, is_stream: bool) -> Vec<String> {
         requested_model: "asked-for".into(),
         created: 1,
         include_usage: true,
+        ..AnswerContext::default()
     };
     let body = if is_stream {
         encoded_stream(decoded, &context)

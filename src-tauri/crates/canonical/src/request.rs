@@ -36,6 +36,8 @@ pub struct ChatRequest {
     pub stream: bool,
     /// Whether a streaming client asked to see usage; it is asked of the provider either way.
     pub include_usage: bool,
+    /// The client does not want to read what the model thinks, however much it thinks.
+    pub hide_reasoning: bool,
     pub extensions: Extensions,
 }
 

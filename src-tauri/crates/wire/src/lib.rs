@@ -230,12 +230,15 @@ pub struct RequestHead<'a> {
     pub model: Option<&'a str>,
     /// The path asks for a stream (Gemini).
     pub stream: bool,
+    /// What follows the `?` of the address, as it came.
+    pub query: Option<&'a str>,
     /// `None` where there are none to read (a test).
     pub headers: Option<&'a Headers>,
 }
 
 /// What our clients may speak: routes, the book and errors read this list.
-static DIALECTS: &[&dyn Dialect] = &[&openai_chat::server::OpenAiChat];
+static DIALECTS: &[&dyn Dialect] =
+    &[&openai_chat::server::OpenAiChat, &gemini_generate::server::GeminiGenerate];
 
 /// The dialect of that family; `None` where nobody speaks it to us (the chat window's `chat`).
 pub fn dialect(family: &str) -> Option<&'static dyn Dialect> {
@@ -253,10 +256,19 @@ pub struct AnswerContext {
     pub created: i64,
     /// Whether a streaming client asked to see usage.
     pub include_usage: bool,
+    /// What the model thinks is not for this client.
+    pub hide_reasoning: bool,
+    /// What follows the `?` of the client's address; Gemini's `alt` says there how to stream.
+    pub query: Option<String>,
 }
 
 /// One stream, from canonical events to the client's bytes.
 pub trait StreamEncoder: Send {
+    /// What the stream is, as HTTP names it.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
     fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
 
     /// The answer broke off: says so in the dialect's own way. Nothing may follow but nothing.

@@ -110,6 +110,7 @@ struct Writer {
 /// A stream whose client slows it down by reading slowly, and ends it by leaving: dropping the
 /// body drops `running`.
 fn streamed(encoder: Box<dyn StreamEncoder>, running: Running) -> Response {
+    let content_type = HeaderValue::from_static(encoder.content_type());
     let writer = Writer { encoder, running };
     let body = stream::unfold(Some(writer), |writer| async move {
         let (bytes, writer) = next_bytes(writer?).await?;
@@ -117,7 +118,7 @@ fn streamed(encoder: Box<dyn StreamEncoder>, running: Running) -> Response {
     });
     let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

@@ -57,7 +57,13 @@ pub(super) fn router(port: Port) -> Router {
             let call = move |State(port): State<Port>, Path(call): Path<String>, request: Request| async move {
                 call_of_path(&port, dialect, &call, request).await
             };
-            router = router.route("/v1beta/models/{*id}", get(one_model).post(call));
+            let tuned = move |state: State<Port>, Path(id): Path<String>, request: Request| {
+                call(state, Path(format!("tunedModels/{id}")), request)
+            };
+            router = router
+                .route("/v1beta/models/{*id}", get(one_model).post(call))
+                .route("/v1beta/tunedModels/{*id}", post(tuned))
+                .route("/v1/tunedModels/{*id}", post(tuned));
             get(one_model).post(call)
         }
         None => get(one_model),
@@ -103,10 +109,11 @@ async fn converse(
     stream: bool,
     request: Request,
 ) -> Response {
+    let query = request.uri().query().map(str::to_owned);
     match accept(port, dialect, model, stream, request).await {
         Ok((request, client)) => {
             let (requested_model, include_usage) = (request.model.clone(), request.include_usage);
-            let wants_stream = request.stream;
+            let (wants_stream, hide_reasoning) = (request.stream, request.hide_reasoning);
             let caller = Caller { client: Some(client), dialect: dialect.family(), ..Caller::default() };
             let running = engine::chat(&port.core, request, caller);
             let context = AnswerContext {
@@ -114,6 +121,8 @@ async fn converse(
                 requested_model,
                 created: port.core.clock.now_ms() / 1000,
                 include_usage,
+                hide_reasoning,
+                query,
             };
             reply::answer(dialect, running, context, wants_stream).await
         }
@@ -134,7 +143,8 @@ async fn accept(
     match authenticate(port, &head.headers, &head.uri).await {
         Ok(client) => {
             let headers = headers_of(&head.headers);
-            let head = wire::RequestHead { model, stream, headers: Some(&headers) };
+            let query = head.uri.query();
+            let head = wire::RequestHead { model, stream, query, headers: Some(&headers) };
             Ok((dialect.decode_request(&head, &read(body, limit).await?)?, client))
         }
         Err(error) => {

@@ -8,7 +8,7 @@ mod request_tests;
 mod stream;
 mod usage;
 
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, FinishReason, Origin};
 
 use super::types;
 use crate::{
@@ -88,6 +88,12 @@ impl Protocol for GeminiGenerate {
     fn counting(&self) -> Option<&'static dyn Counting> {
         Some(&crate::counting::gemini::Gemini)
     }
+}
+
+/// Whether `raw` is a word of Google's own that means `reason`: other protocols use some of them.
+pub(super) fn known_finish(raw: &str, reason: FinishReason) -> bool {
+    let is_word = !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    is_word && [false, true].into_iter().any(|has_calls| stream::finish_reason(raw, has_calls) == reason)
 }
 
 /// `what` came in a form that is not this protocol's.

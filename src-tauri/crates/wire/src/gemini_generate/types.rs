@@ -90,6 +90,9 @@ pub struct FunctionResponse {
     /// Media that the function gave back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// `willContinue`, `scheduling`.
+    #[serde(flatten)]
+    pub extensions: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]

@@ -418,6 +418,7 @@ fn context() -> AnswerContext {
         requested_model: "asked".into(),
         created: 7,
         include_usage: true,
+        ..AnswerContext::default()
     }
 }
 

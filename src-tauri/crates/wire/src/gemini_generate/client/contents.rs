@@ -9,16 +9,11 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use canonical::request::{Media, MediaSource, ToolResult};
 use canonical::{Content as Said, Error, Message, Part as Piece, Role};
-use serde_json::{Value, json};
+use serde_json::Map;
 
 use super::super::types::{Blob, Content, Data, FileData, FunctionCall, FunctionResponse, Part};
-use super::super::{FAMILY, models};
+use super::super::{FAMILY, RESULT_PREFIX, UNSIGNED, function_result, models};
 use crate::json::{arguments_object, image_type, unsayable};
-
-/// Stands in for the signature of a call that another model made, or whose signature a client's
-/// protocol could not carry; Google's own word for it.
-/// <https://ai.google.dev/gemini-api/docs/thought-signatures>
-const UNSIGNED: &str = "skip_thought_signature_validator";
 
 #[derive(Debug, Default)]
 pub(super) struct Contents {
@@ -156,14 +151,23 @@ impl Contents {
         // Only the third generation reads media inside an answer; the others take it beside.
         let (inside, beside) =
             if self.is_third_generation { (media, Vec::new()) } else { (Vec::new(), media) };
-        let response = response(&canonical::request::plain_text(&result.content), result.is_error);
+        let mut own = piece.extensions.get(FAMILY).cloned().unwrap_or_default();
+        let mut within = Map::new();
+        own.retain(|name, value| {
+            let field = name.strip_prefix(RESULT_PREFIX).map(str::to_owned);
+            let is_beside = field.is_none();
+            within.extend(field.map(|field| (field, value.clone())));
+            is_beside
+        });
+        let said = || function_result(&canonical::request::plain_text(&result.content), result.is_error);
         let data = Data::FunctionResponse(FunctionResponse {
             id: result.call_id.clone(),
             name,
-            response,
+            response: within.shift_remove("response").unwrap_or_else(said),
             parts: inside,
+            extensions: within,
         });
-        parts.push(part(data, None, piece));
+        parts.push(Part { data, thought_signature: None, extensions: own });
         parts.extend(beside);
         Ok(())
     }
@@ -171,18 +175,6 @@ impl Contents {
 
 fn part(data: Data, thought_signature: Option<String>, piece: &Piece) -> Part {
     Part { data, thought_signature, extensions: piece.extensions.get(FAMILY).cloned().unwrap_or_default() }
-}
-
-/// A function's answer must be an object. One that is keeps its fields; other text goes under
-/// `output`, a failure under `error`, as the API's document names them.
-fn response(text: &str, is_error: bool) -> Value {
-    if is_error {
-        return json!({ "error": text });
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Value::Object(object),
-        _ => json!({ "output": text }),
-    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -42,7 +42,13 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
         return Err(Error::caller("The request cannot be written as JSON."));
     };
-    merge_missing(&mut body, &beside(&request.extensions, FAMILY, &KNOWN));
+    let mut own = beside(&request.extensions, FAMILY, &KNOWN);
+    if own_thinking(request, target.model).is_none()
+        && let Some(config) = own.get_mut("generationConfig").and_then(Value::as_object_mut)
+    {
+        config.shift_remove("thinkingConfig");
+    }
+    merge_missing(&mut body, &own);
     merge_missing(&mut body, &googles_own(request));
     for field in &target.quirks.drop_fields {
         body.shift_remove(field);
@@ -100,7 +106,19 @@ fn generation_config(request: &ChatRequest, model: &str) -> GenerationConfig {
         thinking_config: request
             .reasoning
             .as_ref()
+            .filter(|_| own_thinking(request, model).is_none())
             .and_then(|asked| thinking_config(asked, model, request.max_output_tokens)),
+    }
+}
+
+/// What a client of this family said of thinking, where the model takes those words.
+fn own_thinking<'a>(request: &'a ChatRequest, model: &str) -> Option<&'a Value> {
+    let config = request.extensions.field(FAMILY, "generationConfig")?;
+    let own = config.get("thinkingConfig")?;
+    match models::thinking(model) {
+        Thinking::None => None,
+        Thinking::Budget => Some(own).filter(|own| own.get("thinkingLevel").is_none()),
+        Thinking::Level => Some(own),
     }
 }
 

@@ -426,7 +426,7 @@ fn raw_reason(value: &Value) -> Option<String> {
 ///
 /// A call that Google itself found broken, undeclared or one too many is an error of the answer,
 /// not a call for the client to run.
-fn finish_reason(raw: &str, has_calls: bool) -> FinishReason {
+pub(super) fn finish_reason(raw: &str, has_calls: bool) -> FinishReason {
     match raw {
         "STOP" | "1" if has_calls => FinishReason::ToolCalls,
         "STOP" | "1" => FinishReason::Stop,
