@@ -32,7 +32,12 @@ fn request_and_back(protocol: ProtocolId, request: &ChatRequest) -> ChatRequest 
     let target = TargetContext { model: &request.model, quirks: &quirks, max_output_tokens: None };
     let sent = wire::protocol(protocol).encode_request(request, &target).unwrap();
     let headers = sent.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
-    let head = RequestHead { model: Some(&request.model), stream: request.stream, headers: Some(&headers) };
+    let head = RequestHead {
+        model: Some(&request.model),
+        stream: request.stream,
+        headers: Some(&headers),
+        ..RequestHead::default()
+    };
     let body = String::from_utf8(sent.body).unwrap();
     dialect(protocol).decode_request(&head, body.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{body}"))
 }

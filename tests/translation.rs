@@ -91,7 +91,7 @@ fn encode(
     model: &str,
     most: u64,
 ) -> Result<HttpRequest, Error> {
-    let head = RequestHead { model: Some("any"), stream: case.has_stream_path, headers: None };
+    let head = RequestHead { model: Some("any"), stream: case.has_stream_path, ..RequestHead::default() };
     let request = wire::dialect(dialect)
         .expect("the dialect is registered")
         .decode_request(&head, case.body.to_string().as_bytes())
