@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::super::FAMILY;
 use super::super::types::{self, CachePoint, ContentBlock, Document, ReasoningContent, Source, ToolUse};
+use crate::anthropic_messages;
 use crate::json::{arguments_object, beside, image_type, unsayable};
 
 #[derive(Debug, Default)]
@@ -248,7 +249,9 @@ fn document_format(media_type: Option<&str>, extension: Option<&str>) -> Option<
 
 /// A breakpoint of the cache, asked for in Anthropic's word: here it is a block of its own.
 pub(super) fn cache_point(extensions: &canonical::Extensions) -> Option<ContentBlock> {
-    let mark = beside(extensions, FAMILY, &["cache_control"]).shift_remove("cache_control")?;
+    let mark = beside(extensions, FAMILY, &["cache_control"])
+        .shift_remove("cache_control")
+        .or_else(|| extensions.field(anthropic_messages::FAMILY, "cache_control").cloned())?;
     mark.is_object().then(|| {
         // Five minutes are the default, and older models refuse the field.
         let ttl = mark.get("ttl").and_then(Value::as_str).filter(|ttl| *ttl != "5m").map(str::to_owned);

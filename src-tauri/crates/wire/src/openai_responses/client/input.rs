@@ -25,7 +25,13 @@ pub(super) fn convert(messages: &[Message]) -> Result<Conversation, Error> {
     // Instructions alone are no input.
     let leading = if leading == messages.len() { 0 } else { leading };
     let (instructions, rest) = messages.split_at(leading);
-    let texts: Vec<String> = instructions.iter().map(Message::plain_text).collect();
+    let parts = instructions.iter().flat_map(|message| &message.parts);
+    let texts: Vec<&str> = parts
+        .filter_map(|part| match &part.content {
+            Content::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
     let mut writer = Writer { items: Vec::new(), customs: custom_calls(messages), open: None };
     for (position, message) in rest.iter().enumerate() {
         writer
