@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
 
+#[path = "conformance_anthropic_messages/server.rs"]
+mod server;
+
 use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};

@@ -11,6 +11,8 @@
     reason = "a helper that fails here fails its test"
 )]
 
+#[path = "round_trips/anthropic_messages.rs"]
+mod anthropic_messages;
 #[path = "round_trips/openai_chat.rs"]
 mod openai_chat;
 

@@ -12,6 +12,8 @@
     reason = "a helper that fails here fails its test"
 )]
 
+#[path = "translation/anthropic_messages.rs"]
+mod anthropic_messages;
 #[path = "translation/openai_chat.rs"]
 mod openai_chat;
 
@@ -63,7 +65,8 @@ impl Case {
 }
 
 /// What clients speak, each with its conversations: a file per dialect.
-const DIALECTS: &[(&str, fn() -> Vec<Case>)] = &[("openai-chat", openai_chat::cases)];
+const DIALECTS: &[(&str, fn() -> Vec<Case>)] =
+    &[("openai-chat", openai_chat::cases), ("anthropic-messages", anthropic_messages::cases)];
 
 /// What every dialect is asked at least.
 const CONVERSATIONS: [&str; 10] = [
@@ -169,11 +172,21 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("openai-responses", "/user"),
     ("anthropic-messages", "/metadata"), // https://docs.claude.com/en/api/messages#body-metadata
     ("anthropic-messages", "/metadata/user_id"),
+    ("anthropic-messages", "/messages/content/source/content"), // https://docs.claude.com/en/docs/build-with-claude/citations
+    ("anthropic-messages", "/messages/content/source/content/text"),
+    ("anthropic-messages", "/messages/content/source/content/type"),
     ("anthropic-messages", "/service_tier"), // https://docs.claude.com/en/api/service-tiers
     ("gemini-generate", "/generationConfig/stopSequences"), // https://ai.google.dev/api/generate-content#generationconfig
     ("gemini-generate", "/generationConfig/presencePenalty"),
     ("gemini-generate", "/generationConfig/frequencyPenalty"),
     ("gemini-generate", "/generationConfig/seed"),
+    ("bedrock-converse", "/additionalModelRequestFields/top_k"), // https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html
+    ("bedrock-converse", "/messages/content/reasoningContent"), // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ReasoningContentBlock.html
+    ("bedrock-converse", "/messages/content/reasoningContent/reasoningText"),
+    ("bedrock-converse", "/messages/content/reasoningContent/reasoningText/signature"),
+    ("bedrock-converse", "/messages/content/reasoningContent/reasoningText/text"),
+    ("bedrock-converse", "/serviceTier"), // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html
+    ("bedrock-converse", "/serviceTier/type"),
     ("bedrock-converse", "/additionalModelRequestFields/output_config"), // https://docs.claude.com/en/docs/build-with-claude/effort
     ("bedrock-converse", "/additionalModelRequestFields/output_config/effort"),
     ("bedrock-converse", "/system/cachePoint/ttl"), // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CachePointBlock.html
@@ -189,6 +202,7 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("cohere-chat", "/presence_penalty"),
     ("cohere-chat", "/k"),
     ("cohere-chat", "/p"),
+    ("cohere-chat", "/thinking/token_budget"), // https://docs.cohere.com/docs/reasoning
 ];
 
 #[test]

@@ -237,8 +237,11 @@ pub struct RequestHead<'a> {
 }
 
 /// What our clients may speak: routes, the book and errors read this list.
-static DIALECTS: &[&dyn Dialect] =
-    &[&openai_chat::server::OpenAiChat, &gemini_generate::server::GeminiGenerate];
+static DIALECTS: &[&dyn Dialect] = &[
+    &openai_chat::server::OpenAiChat,
+    &anthropic_messages::server::AnthropicMessages,
+    &gemini_generate::server::GeminiGenerate,
+];
 
 /// The dialect of that family; `None` where nobody speaks it to us (the chat window's `chat`).
 pub fn dialect(family: &str) -> Option<&'static dyn Dialect> {

@@ -14,6 +14,7 @@ use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 pub(crate) use super::models::has_structured_outputs;
 pub(crate) use super::schema::restrict as restrict_schema;
 pub(crate) use request::{input_schema, reasoning};
+pub(super) use stream::finish_reason;
 
 use super::types;
 use crate::{Counting, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};

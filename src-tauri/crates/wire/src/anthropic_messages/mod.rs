@@ -3,6 +3,7 @@
 pub mod client;
 mod models;
 mod schema;
+pub mod server;
 pub mod types;
 
 /// The family's name, as in the corpus; keys its extensions and opaque parts.

@@ -9,6 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::json::lenient;
 
+/// The extension of a request whose values are the `anthropic-beta` header.
+pub(crate) const BETAS: &str = "anthropic_beta";
+
+/// The extension of a part that holds its whole block as this family said it: what the part itself
+/// says is for other families.
+pub(crate) const OWN_BLOCK: &str = "block";
+
 // Requests.
 
 #[derive(Debug, Default, Serialize)]

@@ -15,7 +15,7 @@ use canonical::{Content, Error, Message, Part, Role};
 use serde_json::Value;
 
 use super::super::FAMILY;
-use super::super::types::{Block, BlockContent, InputBlock, InputMessage, ResultContent, Source};
+use super::super::types::{Block, BlockContent, InputBlock, InputMessage, OWN_BLOCK, ResultContent, Source};
 use super::request::{content, instructs};
 use crate::json::{arguments_object, beside, image_type, unsayable};
 
@@ -145,6 +145,9 @@ impl Conversation {
     /// The part as a block; `None` where it says nothing here (empty text, thoughts without a
     /// signature, which are refused).
     fn block(&mut self, part: &Part, role: Role) -> Result<Option<Block>, Error> {
+        if let Some(Value::Object(block)) = part.extensions.field(FAMILY, OWN_BLOCK) {
+            return Ok(Some(Block::Opaque(block.clone())));
+        }
         Ok(Some(match &part.content {
             Content::Text(text) | Content::Refusal(text) if text.trim().is_empty() => return Ok(None),
             Content::Text(text) | Content::Refusal(text) => Block::Text { text: text.clone() },
@@ -259,6 +262,9 @@ fn plain(text: String) -> InputBlock {
 }
 
 fn with_extensions(block: Block, part: &Part) -> InputBlock {
+    if part.extensions.field(FAMILY, OWN_BLOCK).is_some() {
+        return InputBlock { block, extensions: serde_json::Map::new() };
+    }
     InputBlock { block, extensions: beside(&part.extensions, FAMILY, &PART_FIELDS) }
 }
 

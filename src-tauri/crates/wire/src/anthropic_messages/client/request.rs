@@ -5,12 +5,14 @@
 //! stop sequence of white space, from Claude 4.5 on a temperature and a `top_p` at once): the
 //! provider decides, and says so.
 
+use std::collections::BTreeSet;
+
 use canonical::request::{FunctionTool, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::super::types::{
-    Block, BlockContent, InputBlock, MessagesRequest, Metadata, OutputConfig, ThinkingConfig,
+    BETAS, Block, BlockContent, InputBlock, MessagesRequest, Metadata, OutputConfig, ThinkingConfig,
 };
 use super::super::{FAMILY, models, schema, types};
 use super::VERSION_HEADER;
@@ -35,9 +37,6 @@ const KNOWN: [&str; 8] = [
     "speed",
 ];
 
-/// The extension whose values become the `anthropic-beta` header.
-const BETAS: &str = "anthropic_beta";
-
 /// Opt-ins that a request's own content makes necessary.
 /// <https://docs.claude.com/en/api/beta-headers>
 const FILES_BETA: &str = "files-api-2025-04-14";
@@ -48,7 +47,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         return Err(unsayable("Anthropic's Messages give one answer per request, not several (`n`).", "n"));
     }
     let mut conversation = messages::convert(&request.messages)?;
-    let plan = thinking::plan(
+    let mut plan = thinking::plan(
         reasoning(request).as_ref(),
         &Circumstances {
             model: target.model,
@@ -58,6 +57,9 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
             lacks_thought: conversation.lacks_thought(),
         },
     );
+    if steers_without_thinking(request) {
+        plan.thinking = None;
+    }
     let format = output_format(request.response_format.as_ref(), target.model, &mut conversation);
     let has_files = conversation.has_files;
     let body = assemble(request, target, conversation, plan, format)?;
@@ -107,6 +109,14 @@ pub(crate) fn reasoning(request: &ChatRequest) -> Option<ReasoningRequest> {
         budget_tokens: thinking["budget_tokens"].as_u64(),
         is_enabled: Some(thinking["type"].as_str()? != "disabled"),
     })
+}
+
+/// In this API's own words an effort alone steers the answer and asks for no thinking; in other
+/// families' it is how to ask for it.
+fn steers_without_thinking(request: &ChatRequest) -> bool {
+    let is_own =
+        request.extensions.field(FAMILY, "output_config").is_some_and(|config| config["effort"].is_string());
+    is_own && request.reasoning.as_ref().is_some_and(|asked| asked.is_enabled.is_none())
 }
 
 /// The end user: OpenAI's `user`, or this API's own `metadata.user_id`.
@@ -270,6 +280,11 @@ fn finish(
     if extensions.contains_key("mcp_servers") {
         betas.push(MCP_BETA.into());
     }
+    // What is said of thinking beside its kind means nothing where there is none.
+    let is_beside = |thinking: &Value| thinking.get("type").is_none();
+    if body.get("thinking").is_none() && extensions.get("thinking").is_some_and(is_beside) {
+        extensions.shift_remove("thinking");
+    }
     merge_missing(&mut body, &extensions);
     for field in &target.quirks.drop_fields {
         body.shift_remove(field);
@@ -280,7 +295,8 @@ fn finish(
     let mut sent = HttpRequest::post("/messages", Value::Object(body).to_string().into_bytes());
     sent.headers.push((VERSION_HEADER.0, VERSION_HEADER.1.into()));
     if !betas.is_empty() {
-        betas.dedup();
+        let mut seen = BTreeSet::new();
+        betas.retain(|beta| seen.insert(beta.clone()));
         sent.headers.push(("anthropic-beta", betas.join(",")));
     }
     Ok(sent)

@@ -444,7 +444,7 @@ fn append_strings(block: &mut Map<String, Value>, delta: &Map<String, Value>) {
 }
 
 /// <https://docs.claude.com/en/api/handling-stop-reasons>
-fn finish_reason(raw: &str) -> FinishReason {
+pub(crate) fn finish_reason(raw: &str) -> FinishReason {
     match raw {
         "end_turn" => FinishReason::Stop,
         "stop_sequence" => FinishReason::StopSequence,
