@@ -9,7 +9,7 @@ use catalog::{Match, ModelInfo};
 use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::Instant;
-use wire::{ListedModel, errors};
+use wire::{HttpRequest, ListedModel, errors};
 
 use crate::config::KeySource;
 use crate::core::Core;
@@ -28,6 +28,9 @@ const LIST_AGE: Duration = Duration::from_secs(600);
 
 /// How long a provider that gave no list is left alone.
 const FAILURE_AGE: Duration = Duration::from_secs(60);
+
+/// Pages of a list that are followed: a vendor has hundreds of models and gives a thousand a page.
+const MAX_PAGES: usize = 20;
 
 /// One model that can be asked for, or a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -113,7 +116,12 @@ pub(crate) fn serves(lists: &Lists, provider: &Provider, model: &str) -> bool {
         return true;
     }
     match lists.models_of(provider) {
-        Some(listed) => listed.iter().any(|known| known.id == model),
+        // Lists leave out what does not chat; the catalogue knows what embeds.
+        Some(listed) => {
+            listed.iter().any(|known| known.id == model)
+                || info(provider, model)
+                    .is_some_and(|info| info.found == Match::Exact && info.kind == "embedding")
+        }
         None => info(provider, model).is_some_and(|info| info.found == Match::Exact),
     }
 }
@@ -238,11 +246,21 @@ pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider)
     count
 }
 
-/// The provider as its models are listed: some have a host of their own for that.
+/// The provider as its models are listed: some have a host or a path of their own for that.
 fn listing(provider: &Provider) -> Provider {
     let label = provider.quirks.models_host.as_deref();
     let base_url = label.and_then(|label| with_first_label(&provider.base_url, label));
-    Provider { base_url: base_url.unwrap_or_else(|| provider.base_url.clone()), ..provider.clone() }
+    let mut base_url = base_url.unwrap_or_else(|| provider.base_url.clone());
+    if provider.quirks.models_path.is_some() {
+        base_url.truncate(root_length(&base_url));
+    }
+    Provider { base_url, ..provider.clone() }
+}
+
+/// Scheme, host and port of a URL.
+fn root_length(url: &str) -> usize {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url[host..].find('/').map_or(url.len(), |at| host + at)
 }
 
 /// `base_url` with the first label of its host replaced. `None` where the host has one label only or
@@ -270,8 +288,34 @@ async fn ask_with(
     provider: &Provider,
     key: Option<&Secret>,
 ) -> Result<Vec<ListedModel>, Error> {
-    let request = provider.protocol.models_request();
-    let sent = snapshot.egress.send(&listing(provider), request, key, false).await;
+    let listing = listing(provider);
+    let mut models = Vec::new();
+    let mut request = provider.protocol.models_request();
+    for _ in 0..MAX_PAGES {
+        if let Some(path) = &provider.quirks.models_path {
+            request.path.clone_from(path);
+        }
+        let body = page(core, snapshot, provider, &listing, request, key).await?;
+        models.extend(provider.protocol.decode_models(&body)?);
+        match provider.protocol.more_models_request(&body) {
+            Some(next) => request = next,
+            None => return Ok(models),
+        }
+    }
+    tracing::info!(provider = provider.id, pages = MAX_PAGES, "the list of models was not read to its end");
+    Ok(models)
+}
+
+/// The body of one page.
+async fn page(
+    core: &Core,
+    snapshot: &Snapshot,
+    provider: &Provider,
+    listing: &Provider,
+    request: HttpRequest,
+    key: Option<&Secret>,
+) -> Result<Vec<u8>, Error> {
+    let sent = snapshot.egress.send(listing, request, key, false).await;
     let response = sent.map_err(|failure| failure.error)?;
     let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
     let body = client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {
@@ -284,10 +328,10 @@ async fn ask_with(
         }
         return Err(provider.protocol.decode_error(status, &headers, &body));
     }
-    if let Some(error) = errors::in_band(provider.protocol, status, &headers, &body) {
-        return Err(error);
+    match errors::in_band(provider.protocol, status, &headers, &body) {
+        Some(error) => Err(error),
+        None => Ok(body),
     }
-    provider.protocol.decode_models(&body)
 }
 
 /// A key that is not there, as a request's error: another target may well have one.
@@ -299,6 +343,13 @@ pub(crate) fn key_error(error: &crate::secrets::KeyError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_of_its_own_begins_at_the_hosts_root() {
+        for url in ["https://x.example:8443/v1/openai", "https://x.example:8443", "https://x.example:8443/"] {
+            assert_eq!(&url[..root_length(url)], "https://x.example:8443");
+        }
+    }
 
     #[test]
     fn a_list_is_asked_for_at_its_own_host_where_that_has_a_name() {

@@ -11,18 +11,16 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use canonical::{Error, ErrorKind, Origin};
 use futures_util::StreamExt;
-use serde_json::{Value, json};
 use wire::{AnswerContext, Dialect};
 
 use super::auth::Keyring;
-use super::{guard, reply};
+use super::{guard, models, reply};
 use crate::core::Core;
 use crate::engine::{self, Caller};
-use crate::models::{self, Model};
 
 /// The family whose clients also ask for `/v1/models`, and whose errors most clients can read.
-const OPENAI: &str = "openai-chat";
-const GEMINI: &str = "gemini-generate";
+pub(super) const OPENAI: &str = "openai-chat";
+pub(super) const GEMINI: &str = "gemini-generate";
 
 /// The paths of the dialects that have one path for everything. Gemini's name the model: see
 /// [`call_of_path`].
@@ -61,15 +59,16 @@ pub(super) fn router(port: Port) -> Router {
                 call(state, Path(format!("tunedModels/{id}")), request)
             };
             router = router
-                .route("/v1beta/models/{*id}", get(one_model).post(call))
+                .route("/v1beta/models/{*id}", get(models::one).post(call))
                 .route("/v1beta/tunedModels/{*id}", post(tuned))
                 .route("/v1/tunedModels/{*id}", post(tuned));
-            get(one_model).post(call)
+            get(models::one).post(call)
         }
-        None => get(one_model),
+        None => get(models::one),
     };
     router
-        .route("/v1/models", get(list_models))
+        .route("/v1/models", get(models::list))
+        .route("/v1beta/models", get(models::list))
         .route("/v1/models/{*id}", one_model)
         .route("/healthz", get(health))
         .fallback(unknown_path)
@@ -162,7 +161,7 @@ fn headers_of(headers: &HeaderMap) -> wire::Headers {
     headers.iter().filter_map(text).collect()
 }
 
-async fn authenticate(port: &Port, headers: &HeaderMap, uri: &Uri) -> Result<String, Error> {
+pub(super) async fn authenticate(port: &Port, headers: &HeaderMap, uri: &Uri) -> Result<String, Error> {
     port.keyring.client(headers, uri, &port.core.ledger, port.core.clock).await
 }
 
@@ -194,61 +193,6 @@ async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
         Origin::Caller,
         format!("The request is larger than {limit} bytes (limits.max_body_bytes in the settings)."),
     ))
-}
-
-async fn list_models(State(port): State<Port>, uri: Uri, headers: HeaderMap) -> Response {
-    if let Err(error) = authenticate(&port, &headers, &uri).await {
-        return refuse(&error);
-    }
-    let data: Vec<Value> = all_models(&port).await.iter().map(|model| openai_model(&port, model)).collect();
-    let list = json!({ "object": "list", "data": data });
-    reply::json(StatusCode::OK, list.to_string().into_bytes())
-}
-
-async fn one_model(
-    State(port): State<Port>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(error) = authenticate(&port, &headers, &uri).await {
-        return refuse(&error);
-    }
-    match all_models(&port).await.iter().find(|model| model.id == id) {
-        Some(model) => reply::json(StatusCode::OK, openai_model(&port, model).to_string().into_bytes()),
-        None => refuse(
-            &Error::new(
-                ErrorKind::NotFound,
-                Origin::Caller,
-                format!("There is no model \"{id}\". GET /v1/models lists what there is."),
-            )
-            .with_code("model_not_found")
-            .with_param("model"),
-        ),
-    }
-}
-
-async fn all_models(port: &Port) -> Vec<Model> {
-    let snapshot = port.core.snapshot();
-    models::refresh_due(&port.core, &snapshot).await;
-    models::all(&port.core, &snapshot)
-}
-
-/// A model as OpenAI's own list shows it, with what we know beside.
-fn openai_model(port: &Port, model: &Model) -> Value {
-    let mut object = json!({
-        "id": model.id,
-        "object": "model",
-        "created": port.core.started_at_ms / 1000,
-        "owned_by": model.provider.as_deref().unwrap_or("signalbox"),
-    });
-    if let Some(window) = model.context_window {
-        object["context_window"] = window.into();
-    }
-    if let Some(most) = model.max_output_tokens {
-        object["max_output_tokens"] = most.into();
-    }
-    object
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> Response {
