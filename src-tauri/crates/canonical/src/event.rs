@@ -102,8 +102,13 @@ pub enum PartDelta {
 }
 
 impl PartDelta {
-    pub fn is_empty(&self) -> bool {
+    /// What it brings, of whatever kind.
+    pub fn text(&self) -> &str {
         let (Self::Text(text) | Self::Arguments(text) | Self::Signature(text) | Self::Encrypted(text)) = self;
-        text.is_empty()
+        text
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text().is_empty()
     }
 }

@@ -10,7 +10,7 @@
 //! | one JSON document instead of a stream | an error if it is one, else the whole answer, unfolded |
 //! | lines, none of which the protocol knows | `InvalidResponse` |
 //! | a binary message whose checksum is wrong | `InvalidResponse` for this stream alone |
-//! | a frame past the limit | `InvalidResponse` for this stream alone |
+//! | a frame past the limit, or an answer past one of its own | `InvalidResponse` for this stream alone |
 //! | the end before the terminal event | `Truncated` |
 
 use canonical::fold::unfold;
@@ -22,6 +22,17 @@ use crate::frame::ndjson::NdjsonFramer;
 use crate::frame::sse::SseFramer;
 use crate::frame::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
 use crate::{FrameOutcome, Headers, Protocol, Quirks, StreamDecoder, StreamFraming, errors};
+
+/// Parts of one answer: past it the provider counts nonsense. The longest recorded answer has 61.
+const MAX_PARTS: u32 = 16 << 10;
+
+/// Bytes of text, thought, signatures and arguments of one answer, which decoders, dialects and the
+/// chat all hold until its end. A million tokens are some 5 MiB.
+const MAX_CONTENT_BYTES: usize = 64 << 20;
+
+/// Bytes of one stream, whatever they say. Log probabilities of twenty candidates make each token of
+/// a long answer take some 3 KiB.
+const MAX_STREAM_BYTES: usize = 1 << 30;
 
 /// Counts of what was passed over; never content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +50,33 @@ pub struct StreamDriver {
     protocol: &'static dyn Protocol,
     quirks: Quirks,
     counters: StreamCounters,
+    extent: Extent,
     has_failed: bool,
+}
+
+/// How large the answer is so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    stream_bytes: usize,
+    content_bytes: usize,
+}
+
+impl Extent {
+    fn add(&mut self, events: &[StreamEvent]) -> Result<(), Error> {
+        for event in events {
+            match event {
+                StreamEvent::PartStart { index, .. } if *index >= MAX_PARTS => {
+                    return Err(too_much(&format!("an answer of more than {MAX_PARTS} parts")));
+                }
+                StreamEvent::PartDelta { delta, .. } => self.content_bytes += delta.text().len(),
+                _ => {}
+            }
+        }
+        if self.content_bytes > MAX_CONTENT_BYTES {
+            return Err(too_much(&format!("an answer of more than {} MiB", MAX_CONTENT_BYTES >> 20)));
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for StreamDriver {
@@ -72,6 +109,7 @@ impl StreamDriver {
             protocol,
             quirks: quirks.clone(),
             counters: StreamCounters::default(),
+            extent: Extent::default(),
             has_failed: false,
         }
     }
@@ -82,7 +120,12 @@ impl StreamDriver {
         if self.has_failed {
             return Ok(());
         }
-        let outcome = self.push_framed(bytes, out);
+        self.extent.stream_bytes += bytes.len();
+        let outcome = if self.extent.stream_bytes > MAX_STREAM_BYTES {
+            Err(too_much(&format!("more than {} MiB in one stream", MAX_STREAM_BYTES >> 20)))
+        } else {
+            self.push_framed(bytes, out)
+        };
         self.has_failed = outcome.is_err();
         outcome
     }
@@ -165,8 +208,15 @@ impl StreamDriver {
                 _ => Framing::Sse(SseFramer::default()),
             };
         }
-        let (decoder, counters) = (&mut self.decoder, &mut self.counters);
-        let mut deliver = |frame: Frame<'_>| decode(decoder.as_mut(), counters, frame, out);
+        let (decoder, counters, extent) = (&mut self.decoder, &mut self.counters, &mut self.extent);
+        let mut deliver = |frame: Frame<'_>| {
+            let before = out.len();
+            decode(decoder.as_mut(), counters, frame, out)?;
+            extent.add(&out[before..]).inspect_err(|_| {
+                // What had arrived is whole; that it is too much is the news.
+                let _ = decoder.end(out);
+            })
+        };
         match &mut self.framing {
             Framing::Sse(framer) => {
                 let outcome = framer.push(bytes, &mut deliver).map_err(too_large)?;
@@ -256,12 +306,10 @@ fn plain_text() -> Error {
 }
 
 fn too_large(_: FrameTooLarge) -> Error {
-    Error::new(
-        ErrorKind::InvalidResponse,
-        Origin::Provider,
-        format!(
-            "The provider sent one piece of more than {} MiB; the stream was ended.",
-            MAX_FRAME_BYTES >> 20
-        ),
-    )
+    too_much(&format!("one piece of more than {} MiB", MAX_FRAME_BYTES >> 20))
+}
+
+fn too_much(what: &str) -> Error {
+    let message = format!("The provider sent {what}; the stream was ended.");
+    Error::new(ErrorKind::InvalidResponse, Origin::Provider, message)
 }

@@ -4,10 +4,13 @@
 //! Answers are read leniently (a field of the wrong type counts as absent) because relays fill
 //! this wire too; blocks stay JSON until their type is known.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::lenient;
+use crate::json::{lenient, lenient_text, open_object};
 
 /// The extension of a request whose values are the `anthropic-beta` header.
 pub(crate) const BETAS: &str = "anthropic_beta";
@@ -166,100 +169,115 @@ pub struct Metadata {
 
 // Answers.
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub struct Message {
-    #[serde(deserialize_with = "lenient")]
     pub id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub model: Option<String>,
     /// `None` where the document holds none, and then it is no message.
-    #[serde(deserialize_with = "lenient")]
     pub content: Option<Vec<Value>>,
-    #[serde(deserialize_with = "lenient")]
     pub stop_reason: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub usage: Option<Usage>,
     /// `stop_sequence`, `stop_details`, `container`, `context_management`, a relay's own, …
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
-/// One event of a stream; `event:` repeats `type` and is not needed.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
-    MessageStart {
-        message: Message,
-    },
-    ContentBlockStart {
-        index: u64,
-        content_block: Map<String, Value>,
-    },
-    ContentBlockDelta {
-        index: u64,
-        delta: Map<String, Value>,
-    },
-    ContentBlockStop {
-        index: u64,
-    },
-    MessageDelta {
-        #[serde(default)]
-        delta: MessageDelta,
-        #[serde(default, deserialize_with = "lenient")]
-        usage: Option<Usage>,
-        #[serde(flatten)]
-        rest: Map<String, Value>,
-    },
-    MessageStop,
-    Ping,
+open_object!(Message {
+    "id" => id: Lenient,
+    "model" => model: Lenient,
+    "content" => content: List,
+    "stop_reason" => stop_reason: Lenient,
+    "usage" => usage: Object,
+});
+
+/// One event of a stream: all kinds in one, each field in those that have it, and raw until the
+/// kind is known. `event:` repeats `type` and is not needed.
+#[derive(Debug, Default)]
+pub struct Event<'a> {
+    pub kind: Option<Cow<'a, str>>,
+    pub index: Option<u64>,
+    pub message: Option<&'a RawValue>,
+    pub content_block: Option<&'a RawValue>,
+    /// Of a block, or of the message.
+    pub delta: Option<&'a RawValue>,
+    pub usage: Option<Usage>,
+    pub error: Value,
+    /// In `message_delta`: `context_management`, a relay's own, …
+    pub rest: Map<String, Value>,
 }
 
+open_object!(Event<'de> {
+    "type" => kind: Text,
+    "index" => index: Lenient,
+    "message" => message: Strict,
+    "content_block" => content_block: Strict,
+    "delta" => delta: Strict,
+    "usage" => usage: Object,
+    "error" => error: Strict,
+});
+
+/// `delta` of `content_block_delta`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct MessageDelta {
+pub struct BlockDelta<'a> {
+    #[serde(rename = "type", borrow, deserialize_with = "lenient_text")]
+    pub kind: Option<Cow<'a, str>>,
     #[serde(deserialize_with = "lenient")]
+    pub text: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub thinking: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub signature: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub partial_json: Option<String>,
+    pub citation: Option<Value>,
+}
+
+/// `delta` of `message_delta`.
+#[derive(Debug, Default)]
+pub struct MessageDelta {
     pub stop_reason: Option<String>,
     /// `stop_sequence`, `stop_details`, `container`.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
+open_object!(MessageDelta { "stop_reason" => stop_reason: Lenient });
+
 /// Counters of one answer. `input_tokens` leaves out what was read from or written to the cache.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
-    #[serde(deserialize_with = "lenient")]
     pub input_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_creation_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_read_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_creation: Option<CacheCreation>,
-    #[serde(deserialize_with = "lenient")]
     pub output_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub output_tokens_details: Option<OutputTokensDetails>,
-    #[serde(deserialize_with = "lenient")]
     pub server_tool_use: Option<ServerToolUse>,
-    #[serde(deserialize_with = "lenient")]
     pub service_tier: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub inference_geo: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub speed: Option<String>,
     /// The passes that one answer took where there were several: compaction, an advisor's, a
     /// fallback model's.
-    #[serde(deserialize_with = "lenient")]
     pub iterations: Option<Vec<Value>>,
     /// OpenRouter: dollars charged.
-    #[serde(deserialize_with = "lenient")]
     pub cost: Option<serde_json::Number>,
     /// A relay's own.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(Usage {
+    "input_tokens" => input_tokens: Lenient,
+    "cache_creation_input_tokens" => cache_creation_input_tokens: Lenient,
+    "cache_read_input_tokens" => cache_read_input_tokens: Lenient,
+    "cache_creation" => cache_creation: Object,
+    "output_tokens" => output_tokens: Lenient,
+    "output_tokens_details" => output_tokens_details: Object,
+    "server_tool_use" => server_tool_use: Object,
+    "service_tier" => service_tier: Lenient,
+    "inference_geo" => inference_geo: Lenient,
+    "speed" => speed: Lenient,
+    "iterations" => iterations: List,
+    "cost" => cost: Lenient,
+});
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

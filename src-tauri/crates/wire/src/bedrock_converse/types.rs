@@ -6,9 +6,10 @@
 //! JSON until that name is known.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::lenient;
+use crate::json::{lenient, open_object};
 
 // Requests.
 
@@ -165,20 +166,21 @@ pub struct ServiceTier {
 
 // Answers.
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct ConverseResponse {
     /// `None` where the document holds none, and then it is no answer.
-    #[serde(deserialize_with = "lenient")]
     pub output: Option<Output>,
-    #[serde(deserialize_with = "lenient")]
     pub stop_reason: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub usage: Option<TokenUsage>,
     /// `metrics`, `trace`, `performanceConfig`, `serviceTier`, `additionalModelResponseFields`.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(ConverseResponse {
+    "output" => output: Lenient,
+    "stopReason" => stop_reason: Lenient,
+    "usage" => usage: Object,
+});
 
 #[derive(Debug, Deserialize)]
 pub struct Output {
@@ -201,9 +203,18 @@ pub struct BlockStart {
 /// `contentBlockDelta`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BlockDelta {
+pub struct BlockDelta<'a> {
     pub content_block_index: u64,
-    pub delta: Map<String, Value>,
+    #[serde(borrow)]
+    pub delta: &'a RawValue,
+}
+
+/// What most deltas hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct TextDelta {
+    #[serde(deserialize_with = "lenient")]
+    pub text: Option<String>,
 }
 
 /// `contentBlockStop`.
@@ -224,42 +235,44 @@ pub struct MessageStop {
 }
 
 /// `metadata`: the last event.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub struct Metadata {
-    #[serde(deserialize_with = "lenient")]
     pub usage: Option<TokenUsage>,
     /// `metrics`, `trace`, `performanceConfig`, `serviceTier`.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
+open_object!(Metadata {
+    "usage" => usage: Object,
+});
+
 /// Counters of one answer. `inputTokens` leaves out what was read from or written to the cache.
 /// Each cache count is sent under two names.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenUsage {
-    #[serde(deserialize_with = "lenient")]
     pub input_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub output_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub total_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_read_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_read_input_token_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_write_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_write_input_token_count: Option<u64>,
     /// What was written, by lifetime.
-    #[serde(deserialize_with = "lenient")]
     pub cache_details: Option<Vec<CacheDetail>>,
     /// `serverToolUsage`, a relay's own.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(TokenUsage {
+    "inputTokens" => input_tokens: Lenient,
+    "outputTokens" => output_tokens: Lenient,
+    "totalTokens" => total_tokens: Lenient,
+    "cacheReadInputTokens" => cache_read_input_tokens: Lenient,
+    "cacheReadInputTokenCount" => cache_read_input_token_count: Lenient,
+    "cacheWriteInputTokens" => cache_write_input_tokens: Lenient,
+    "cacheWriteInputTokenCount" => cache_write_input_token_count: Lenient,
+    "cacheDetails" => cache_details: Objects,
+});
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

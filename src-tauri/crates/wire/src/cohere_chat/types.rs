@@ -4,10 +4,12 @@
 //! Answers are read leniently (a field of the wrong type counts as absent); content blocks stay
 //! JSON until their type is known.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::json::lenient;
+use crate::json::{lenient, lenient_object, lenient_text, open_object};
 
 // Requests.
 
@@ -107,7 +109,7 @@ pub struct Message {
 pub struct ToolCall {
     #[serde(deserialize_with = "lenient")]
     pub id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_object")]
     pub function: Option<Function>,
 }
 
@@ -123,26 +125,31 @@ pub struct Function {
 /// One event of a stream; what its `type` does not use is absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Event {
+pub struct Event<'a> {
+    #[serde(rename = "type", borrow, deserialize_with = "lenient_text")]
+    pub kind: Option<Cow<'a, str>>,
     /// Counted apart for content, calls and citations.
     #[serde(deserialize_with = "lenient")]
     pub index: Option<u64>,
     #[serde(deserialize_with = "lenient")]
     pub id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_object")]
     pub delta: Option<Delta>,
     #[serde(deserialize_with = "lenient")]
     pub logprobs: Option<Value>,
+    /// Of an error, which has no `type`.
+    pub message: Value,
+    pub error: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Delta {
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_object")]
     pub message: Option<DeltaMessage>,
     #[serde(deserialize_with = "lenient")]
     pub finish_reason: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_object")]
     pub usage: Option<Usage>,
     /// Why the answer failed, in `message-end`.
     #[serde(deserialize_with = "lenient")]
@@ -153,29 +160,39 @@ pub struct Delta {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct DeltaMessage {
-    #[serde(deserialize_with = "lenient")]
-    pub content: Option<Map<String, Value>>,
+    #[serde(deserialize_with = "lenient_object")]
+    pub content: Option<Content>,
     #[serde(deserialize_with = "lenient")]
     pub tool_plan: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_object")]
     pub tool_calls: Option<ToolCall>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_object")]
     pub citations: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A content block, or more of one.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub struct Content {
+    #[serde(rename = "type", deserialize_with = "lenient")]
+    pub kind: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub thinking: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
 pub struct Usage {
     /// What the model read and wrote, with the service's own template.
-    #[serde(deserialize_with = "lenient")]
     pub tokens: Option<Tokens>,
     /// Part of the input tokens.
-    #[serde(deserialize_with = "lenient")]
     pub cached_tokens: Option<u64>,
     /// `billed_units`: what is charged for, without the template.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(Usage { "tokens" => tokens: Object, "cached_tokens" => cached_tokens: Lenient });
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

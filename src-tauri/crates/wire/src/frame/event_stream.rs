@@ -23,6 +23,11 @@ pub enum EventStreamError {
     Corrupt,
 }
 
+/// What stands before and behind the event's type in the headers of an event. Nearly every message
+/// has exactly these, so that the parser, which copies each header, is needed for the others alone.
+const BEFORE_TYPE: &[u8] = b"\x0b:event-type\x07\x00";
+const BEHIND_TYPE: &[u8] = b"\x0d:content-type\x07\x00\x10application/json\x0d:message-type\x07\x00\x05event";
+
 /// Cuts the bytes into messages.
 ///
 /// A frame's `event` is an event's `:event-type`. An exception's is `exception:` with its
@@ -41,7 +46,18 @@ impl EventStreamFramer {
         deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
     ) -> Result<Result<(), E>, EventStreamError> {
         loop {
-            let wanted = self.wanted()?;
+            if self.pending.is_empty() {
+                let wanted = wanted(bytes)?;
+                if wanted > PRELUDE_BYTES && bytes.len() >= wanted {
+                    let (whole, later) = bytes.split_at(wanted);
+                    bytes = later;
+                    match message(whole, deliver)? {
+                        Ok(()) => continue,
+                        Err(error) => return Ok(Err(error)),
+                    }
+                }
+            }
+            let wanted = wanted(&self.pending)?;
             let take = wanted.saturating_sub(self.pending.len()).min(bytes.len());
             let (now, later) = bytes.split_at(take);
             self.pending.extend_from_slice(now);
@@ -50,7 +66,7 @@ impl EventStreamFramer {
                 return Ok(Ok(()));
             }
             if wanted > PRELUDE_BYTES {
-                let outcome = self.message(deliver);
+                let outcome = message(&self.pending, deliver);
                 self.pending.clear();
                 match outcome? {
                     Ok(()) => {}
@@ -64,45 +80,73 @@ impl EventStreamFramer {
     pub fn is_amid(&self) -> bool {
         !self.pending.is_empty()
     }
+}
 
-    /// How long the pending message must become before something can be done with it.
-    fn wanted(&self) -> Result<usize, EventStreamError> {
-        let Some((prelude, _)) = self.pending.split_first_chunk::<PRELUDE_BYTES>() else {
-            return Ok(PRELUDE_BYTES);
-        };
-        let word = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|byte| prelude[at + byte]));
-        if word(8) != crc32fast::hash(&prelude[..8]) {
+/// Hands a whole message on.
+fn message<E>(
+    bytes: &[u8],
+    deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
+) -> Result<Result<(), E>, EventStreamError> {
+    if let Some((event, payload)) = usual(bytes) {
+        if !has_good_checksum(bytes) {
             return Err(EventStreamError::Corrupt);
         }
-        match usize::try_from(word(0)) {
-            Ok(length @ MIN_MESSAGE_BYTES..=MAX_FRAME_BYTES) => Ok(length),
-            Ok(0..MIN_MESSAGE_BYTES) => Err(EventStreamError::Corrupt),
-            _ => Err(EventStreamError::TooLarge(FrameTooLarge)),
+        let data = &String::from_utf8_lossy(payload);
+        return Ok(deliver(Frame { event: Some(event), data }));
+    }
+    let message = read_message_from(bytes).map_err(|_| EventStreamError::Corrupt)?;
+    let header = |name: &str| {
+        let found = message.headers().iter().find(|header| header.name().as_str() == name)?;
+        Some(found.value().as_string().ok()?.as_str())
+    };
+    let payload = String::from_utf8_lossy(message.payload());
+    let named = |kind: &str, name: &str| format!("{kind}:{}", header(name).unwrap_or_default());
+    Ok(match header(":message-type") {
+        Some("exception") => {
+            deliver(Frame { event: Some(&named("exception", ":exception-type")), data: &payload })
         }
-    }
+        Some("error") => deliver(Frame {
+            event: Some(&named("error", ":error-code")),
+            data: header(":error-message").unwrap_or(&payload),
+        }),
+        _ => deliver(Frame { event: header(":event-type"), data: &payload }),
+    })
+}
 
-    fn message<E>(
-        &self,
-        deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
-    ) -> Result<Result<(), E>, EventStreamError> {
-        let message = read_message_from(self.pending.as_slice()).map_err(|_| EventStreamError::Corrupt)?;
-        let header = |name: &str| {
-            let found = message.headers().iter().find(|header| header.name().as_str() == name)?;
-            Some(found.value().as_string().ok()?.as_str())
-        };
-        let payload = String::from_utf8_lossy(message.payload());
-        let named = |kind: &str, name: &str| format!("{kind}:{}", header(name).unwrap_or_default());
-        Ok(match header(":message-type") {
-            Some("exception") => {
-                deliver(Frame { event: Some(&named("exception", ":exception-type")), data: &payload })
-            }
-            Some("error") => deliver(Frame {
-                event: Some(&named("error", ":error-code")),
-                data: header(":error-message").unwrap_or(&payload),
-            }),
-            _ => deliver(Frame { event: header(":event-type"), data: &payload }),
-        })
+/// How many of `message`'s bytes there must be before something can be done with it.
+fn wanted(message: &[u8]) -> Result<usize, EventStreamError> {
+    let Some((prelude, _)) = message.split_first_chunk::<PRELUDE_BYTES>() else {
+        return Ok(PRELUDE_BYTES);
+    };
+    if word(prelude, 8) != Some(crc32fast::hash(&prelude[..8])) {
+        return Err(EventStreamError::Corrupt);
     }
+    match word(prelude, 0).map(usize::try_from) {
+        Some(Ok(length @ MIN_MESSAGE_BYTES..=MAX_FRAME_BYTES)) => Ok(length),
+        Some(Ok(0..MIN_MESSAGE_BYTES)) => Err(EventStreamError::Corrupt),
+        _ => Err(EventStreamError::TooLarge(FrameTooLarge)),
+    }
+}
+
+/// The type and payload of a whole message with the usual headers.
+fn usual(message: &[u8]) -> Option<(&str, &[u8])> {
+    let headers = usize::try_from(word(message, 4)?).ok()?;
+    let content = message.get(PRELUDE_BYTES..message.len().checked_sub(4)?)?;
+    let (headers, payload) = content.split_at_checked(headers)?;
+    let kind = headers.strip_prefix(BEFORE_TYPE)?.strip_suffix(BEHIND_TYPE)?;
+    let (length, kind) = kind.split_first()?;
+    (usize::from(*length) == kind.len()).then(|| std::str::from_utf8(kind).ok())?.map(|kind| (kind, payload))
+}
+
+/// Whether a whole message's last word is the checksum of what stands before it.
+fn has_good_checksum(message: &[u8]) -> bool {
+    message
+        .split_last_chunk::<4>()
+        .is_some_and(|(said, checksum)| crc32fast::hash(said) == u32::from_be_bytes(*checksum))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 #[cfg(test)]

@@ -10,6 +10,11 @@ pub mod sse;
 /// MiB; past this the provider is broken or hostile.
 pub const MAX_FRAME_BYTES: usize = 32 << 20;
 
+/// The highest number that a choice, a block or an item of an answer may have. Decoders keep a state
+/// per number, and a provider that counts on for ever is not to grow them: past it a message is
+/// malformed.
+pub(crate) const MAX_INDEX: u64 = 16 << 10;
+
 /// One message of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {

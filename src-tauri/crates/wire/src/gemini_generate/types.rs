@@ -5,10 +5,14 @@
 //! their kind is known. Enums may come as numbers where a client asked for
 //! `$alt=json;enum-encoding=int`.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::lenient;
+use crate::json::{lenient, lenient_list, lenient_object, open_object};
 
 // Requests.
 
@@ -156,57 +160,79 @@ pub struct ThinkingConfig {
 // Answers.
 
 /// A whole answer, or one chunk of a stream: they have the same form.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct GenerateContentResponse {
-    #[serde(deserialize_with = "lenient")]
-    pub candidates: Option<Vec<Candidate>>,
-    #[serde(deserialize_with = "lenient")]
+#[derive(Debug, Default)]
+pub struct GenerateContentResponse<'a> {
+    pub candidates: Option<Vec<Candidate<'a>>>,
     pub prompt_feedback: Option<PromptFeedback>,
-    #[serde(deserialize_with = "lenient")]
     pub usage_metadata: Option<UsageMetadata>,
-    #[serde(deserialize_with = "lenient")]
-    pub model_version: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    pub response_id: Option<String>,
+    pub model_version: Option<Cow<'a, str>>,
+    pub response_id: Option<Cow<'a, str>>,
+    pub error: Value,
     /// `createTime`, `modelStatus`, …
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Candidate {
-    #[serde(deserialize_with = "lenient")]
+open_object!(GenerateContentResponse<'de> {
+    "candidates" => candidates: Objects,
+    "promptFeedback" => prompt_feedback: Object,
+    "usageMetadata" => usage_metadata: Object,
+    "modelVersion" => model_version: Text,
+    "responseId" => response_id: Text,
+    "error" => error: Strict,
+});
+
+#[derive(Debug, Default)]
+pub struct Candidate<'a> {
     pub index: Option<u32>,
-    #[serde(deserialize_with = "lenient")]
-    pub content: Option<CandidateContent>,
+    pub content: Option<CandidateContent<'a>>,
     /// A word or its number.
     pub finish_reason: Option<Value>,
     /// `finishMessage`, `safetyRatings`, `groundingMetadata`, `citationMetadata`, `logprobsResult`,
     /// `avgLogprobs`, `urlContextMetadata`, …
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(Candidate<'de> {
+    "index" => index: Lenient,
+    "content" => content: Object,
+    "finishReason" => finish_reason: Strict,
+});
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct CandidateContent {
-    #[serde(deserialize_with = "lenient")]
-    pub parts: Option<Vec<Map<String, Value>>>,
+pub struct CandidateContent<'a> {
+    /// Raw until their kind is known.
+    #[serde(borrow, deserialize_with = "lenient_list")]
+    pub parts: Option<Vec<&'a RawValue>>,
 }
 
+/// What most parts are; the others are read as they came.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+pub struct CommonPart {
+    #[serde(deserialize_with = "lenient")]
+    pub text: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub thought: Option<bool>,
+    #[serde(deserialize_with = "lenient")]
+    pub thought_signature: Option<String>,
+    #[serde(deserialize_with = "lenient_object")]
+    pub function_call: Option<FunctionCallPiece>,
+}
+
+#[derive(Debug, Default)]
 pub struct PromptFeedback {
     /// A word or its number.
     pub block_reason: Option<Value>,
-    #[serde(deserialize_with = "lenient")]
     pub block_reason_message: Option<String>,
     /// `safetyRatings`.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(PromptFeedback {
+    "blockReason" => block_reason: Strict,
+    "blockReasonMessage" => block_reason_message: Lenient,
+});
 
 /// `functionCall` of an answer, whole or in pieces (Vertex, `streamFunctionCallArguments`).
 #[derive(Debug, Default, Deserialize)]
@@ -234,50 +260,94 @@ pub struct PartialArg {
     pub will_continue: bool,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsageMetadata {
-    #[serde(deserialize_with = "lenient")]
     pub prompt_token_count: Option<u64>,
     /// Part of the prompt count.
-    #[serde(deserialize_with = "lenient")]
     pub cached_content_token_count: Option<u64>,
     /// Thoughts are not part of it.
-    #[serde(deserialize_with = "lenient")]
     pub candidates_token_count: Option<u64>,
     /// Not part of the prompt count.
-    #[serde(deserialize_with = "lenient")]
     pub tool_use_prompt_token_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub thoughts_token_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub total_token_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub prompt_tokens_details: Option<Vec<ModalityTokenCount>>,
-    #[serde(deserialize_with = "lenient")]
     pub cache_tokens_details: Option<Vec<ModalityTokenCount>>,
-    #[serde(deserialize_with = "lenient")]
     pub candidates_tokens_details: Option<Vec<ModalityTokenCount>>,
-    #[serde(deserialize_with = "lenient")]
     pub tool_use_prompt_tokens_details: Option<Vec<ModalityTokenCount>>,
     /// Vertex: `ON_DEMAND`, `PROVISIONED_THROUGHPUT`, `ON_DEMAND_FLEX`, ….
-    #[serde(deserialize_with = "lenient")]
     pub traffic_type: Option<String>,
     /// Gemini API: `standard`, `flex`, `priority`.
-    #[serde(deserialize_with = "lenient")]
     pub service_tier: Option<String>,
     /// A relay's own.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(UsageMetadata {
+    "promptTokenCount" => prompt_token_count: Lenient,
+    "cachedContentTokenCount" => cached_content_token_count: Lenient,
+    "candidatesTokenCount" => candidates_token_count: Lenient,
+    "toolUsePromptTokenCount" => tool_use_prompt_token_count: Lenient,
+    "thoughtsTokenCount" => thoughts_token_count: Lenient,
+    "totalTokenCount" => total_token_count: Lenient,
+    "promptTokensDetails" => prompt_tokens_details: Objects,
+    "cacheTokensDetails" => cache_tokens_details: Objects,
+    "candidatesTokensDetails" => candidates_tokens_details: Objects,
+    "toolUsePromptTokensDetails" => tool_use_prompt_tokens_details: Objects,
+    "trafficType" => traffic_type: Lenient,
+    "serviceTier" => service_tier: Lenient,
+});
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ModalityTokenCount {
-    /// A word or its number.
-    pub modality: Value,
+    #[serde(deserialize_with = "lenient")]
+    pub modality: Option<Modality>,
     #[serde(deserialize_with = "lenient")]
     pub token_count: Option<u64>,
+}
+
+/// Sent as its word or its number: <https://ai.google.dev/api/generate-content#Modality>.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Modality {
+    Image,
+    Video,
+    Audio,
+    /// Text, documents, and what is not known yet.
+    #[default]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Modality {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrNumber;
+        impl Visitor<'_> for WordOrNumber {
+            type Value = Modality;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a word or a number")
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<Modality, E> {
+                Ok(match word {
+                    "IMAGE" => Modality::Image,
+                    "VIDEO" => Modality::Video,
+                    "AUDIO" => Modality::Audio,
+                    _ => Modality::Other,
+                })
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Modality, E> {
+                Ok(match number {
+                    2 => Modality::Image,
+                    3 => Modality::Video,
+                    4 => Modality::Audio,
+                    _ => Modality::Other,
+                })
+            }
+        }
+        deserializer.deserialize_any(WordOrNumber)
+    }
 }
 
 /// `GET /v1beta/models`: <https://ai.google.dev/api/models#method:-models.list>.

@@ -3,10 +3,12 @@
 //!
 //! Answers are read leniently: a field of the wrong type counts as absent.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::json::lenient;
+use crate::json::{lenient, open_object};
 
 // Requests.
 
@@ -89,30 +91,33 @@ impl Options {
 // Answers.
 
 /// One line of a stream; a whole answer is one line with everything in it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ChatResponse {
-    #[serde(deserialize_with = "lenient")]
-    pub model: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    pub created_at: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+#[derive(Debug, Default)]
+pub struct ChatResponse<'a> {
+    pub model: Option<Cow<'a, str>>,
+    pub created_at: Option<Cow<'a, str>>,
     pub message: Option<Message>,
-    #[serde(deserialize_with = "lenient")]
     pub done: Option<bool>,
-    #[serde(deserialize_with = "lenient")]
     pub done_reason: Option<String>,
     /// Absent where the whole prompt came from the cache (older versions).
-    #[serde(deserialize_with = "lenient")]
     pub prompt_eval_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub eval_count: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
     pub logprobs: Option<Vec<Value>>,
+    pub error: Value,
     /// Durations in nanoseconds; on Ollama's cloud, the remote model and host.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(ChatResponse<'de> {
+    "model" => model: Text,
+    "created_at" => created_at: Text,
+    "message" => message: Object,
+    "done" => done: Lenient,
+    "done_reason" => done_reason: Lenient,
+    "prompt_eval_count" => prompt_eval_count: Lenient,
+    "eval_count" => eval_count: Lenient,
+    "logprobs" => logprobs: List,
+    "error" => error: Strict,
+});
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

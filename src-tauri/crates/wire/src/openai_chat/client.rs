@@ -4,6 +4,7 @@
 //! - [`stream`]: chunks, and a whole answer as one chunk, → events; [`choice`] keeps a choice's
 //!   open parts, [`finish`] and [`usage`] hold what words and counts mean.
 
+mod arguments;
 mod choice;
 mod finish;
 mod request;

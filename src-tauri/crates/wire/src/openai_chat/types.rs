@@ -7,11 +7,15 @@
 //! Reading is lenient where the recorded corpus is: `null` and a missing field are one, a field of
 //! the wrong type counts as missing where the answer makes sense without it.
 
+use std::borrow::Cow;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::lenient;
+use crate::json::{lenient, lenient_object, open_object};
 
 /// The family's name, in the corpus and in [`canonical::Extensions`].
 pub const FAMILY: &str = "openai-chat";
@@ -23,75 +27,116 @@ pub const MESSAGE_PREFIX: &str = "message.";
 /// A tool's extensions hold fields of its `function` object under this prefix, its own without.
 pub const FUNCTION_PREFIX: &str = "function.";
 
-#[derive(Debug, Default, Deserialize)]
-pub struct Chunk {
-    #[serde(default, deserialize_with = "lenient")]
-    pub id: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub object: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+#[derive(Debug, Default)]
+pub struct Chunk<'a> {
+    pub id: Option<Cow<'a, str>>,
+    pub object: Option<Cow<'a, str>>,
     pub created: Option<i64>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub model: Option<String>,
+    pub model: Option<Cow<'a, str>>,
     pub choices: Option<Vec<Choice>>,
     /// Raw, because costs in it are read as decimal text and never as a float.
     pub usage: Option<Box<RawValue>>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub system_fingerprint: Option<String>,
-    #[serde(default)]
+    pub system_fingerprint: Option<Cow<'a, str>>,
     pub error: Value,
-    #[serde(flatten)]
+    /// Only hides a chunk's length from eavesdroppers.
+    pub padding: Option<IgnoredAny>,
     pub rest: Map<String, Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+open_object!(Chunk<'de> {
+    "id" => id: Text,
+    "object" => object: Text,
+    "created" => created: Lenient,
+    "model" => model: Text,
+    "choices" => choices: Strict,
+    "usage" => usage: Strict,
+    "system_fingerprint" => system_fingerprint: Text,
+    "error" => error: Strict,
+    "obfuscation" => padding: Strict,
+    "p" => padding: Strict,
+});
+
+#[derive(Debug, Default)]
 pub struct Choice {
-    #[serde(default, deserialize_with = "lenient")]
     pub index: Option<u32>,
     pub delta: Option<Message>,
     /// The whole answer; beside `delta` in a stream (Perplexity, Writer) it only repeats.
     pub message: Option<Message>,
     /// A word at nearly everyone's; the raw value is kept as text.
-    #[serde(default)]
     pub finish_reason: Value,
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
+open_object!(Choice {
+    "index" => index: Lenient,
+    "delta" => delta: Strict,
+    "message" => message: Strict,
+    "finish_reason" => finish_reason: Strict,
+});
+
 /// A `delta` or a `message` of an answer.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub struct Message {
-    #[serde(default, deserialize_with = "lenient")]
-    pub role: Option<String>,
+    pub role: Option<IgnoredAny>,
     pub content: Option<Content>,
     /// DeepSeek, Z.ai, Moonshot, Alibaba, xAI, llama.cpp.
-    #[serde(default, deserialize_with = "lenient")]
     pub reasoning_content: Option<String>,
     /// OpenRouter, Groq, Ollama, Cerebras.
-    #[serde(default, deserialize_with = "lenient")]
     pub reasoning: Option<String>,
     /// OpenRouter and those who follow it: text, summaries, signatures and encrypted thoughts.
-    #[serde(default, deserialize_with = "lenient")]
     pub reasoning_details: Option<Vec<Value>>,
-    #[serde(default, deserialize_with = "lenient")]
     pub refusal: Option<String>,
     pub tool_calls: Option<Vec<ToolCall>>,
     /// OpenAI's form before `tool_calls`.
-    #[serde(default, deserialize_with = "lenient")]
     pub function_call: Option<Function>,
     /// Images that the model made (OpenRouter).
-    #[serde(default, deserialize_with = "lenient")]
     pub images: Option<Vec<Value>>,
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+open_object!(Message {
+    "role" => role: Strict,
+    "content" => content: Strict,
+    "reasoning_content" => reasoning_content: Lenient,
+    "reasoning" => reasoning: Lenient,
+    "reasoning_details" => reasoning_details: List,
+    "refusal" => refusal: Lenient,
+    "tool_calls" => tool_calls: Strict,
+    "function_call" => function_call: Object,
+    "images" => images: List,
+});
+
+#[derive(Debug)]
 pub enum Content {
     Text(String),
     /// Mistral's reasoning models: `{type: thinking, thinking: [{type: text, text}]}` and text.
     Parts(Vec<Value>),
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrParts;
+        impl<'de> Visitor<'de> for TextOrParts {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("text or a list of parts")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Content, E> {
+                Ok(Content::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<Content, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(parts)).map(Content::Parts)
+            }
+        }
+        deserializer.deserialize_any(TextOrParts)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,10 +147,10 @@ pub struct ToolCall {
     pub id: Option<String>,
     #[serde(default, deserialize_with = "lenient", rename = "type")]
     pub kind: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_object")]
     pub function: Option<Function>,
     /// A call of a tool with free-form input.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_object")]
     pub custom: Option<Custom>,
     /// Google's place for a thought's signature.
     #[serde(default)]
@@ -139,9 +184,9 @@ pub struct Usage {
     pub completion_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
     pub total_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_object")]
     pub prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_object")]
     pub completion_tokens_details: Option<CompletionDetails>,
     /// Copilot, Perplexity.
     #[serde(default, deserialize_with = "count")]
@@ -161,7 +206,7 @@ pub struct Usage {
     /// Vercel, Doubleword.
     #[serde(default, deserialize_with = "count")]
     pub cache_creation_input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_object")]
     pub cache_creation: Option<CacheCreation>,
     /// Perplexity.
     #[serde(default, deserialize_with = "count")]

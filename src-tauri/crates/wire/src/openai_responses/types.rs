@@ -12,34 +12,37 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::lenient;
+use crate::json::{lenient, lenient_object, open_object};
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub struct Response {
-    #[serde(deserialize_with = "lenient")]
     pub id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub object: Option<String>,
     /// Seconds since the Unix epoch; some write it as a float.
-    #[serde(deserialize_with = "lenient")]
     pub created_at: Option<f64>,
     /// `completed`, `incomplete`, `failed`, `cancelled`, `queued` or `in_progress`; older answers
     /// say `complete`.
-    #[serde(deserialize_with = "lenient")]
     pub status: Option<String>,
     pub error: Value,
-    #[serde(deserialize_with = "lenient")]
     pub incomplete_details: Option<IncompleteDetails>,
-    #[serde(deserialize_with = "lenient")]
     pub model: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub output: Option<Vec<Item>>,
     /// Raw, because costs in it are read as decimal text and never as a float.
     pub usage: Option<Box<RawValue>>,
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(Response {
+    "id" => id: Lenient,
+    "object" => object: Lenient,
+    "created_at" => created_at: Lenient,
+    "status" => status: Lenient,
+    "error" => error: Strict,
+    "incomplete_details" => incomplete_details: Object,
+    "model" => model: Lenient,
+    "output" => output: Objects,
+    "usage" => usage: Strict,
+});
 
 /// One item of the output, by its fields.
 pub type Item = Map<String, Value>;
@@ -65,7 +68,7 @@ pub struct Event<'a> {
     pub summary_index: Option<u64>,
     #[serde(deserialize_with = "lenient")]
     pub delta: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_object")]
     pub item: Option<Item>,
     pub annotation: Option<Value>,
     pub response: Option<Box<Response>>,

@@ -12,10 +12,13 @@ use canonical::event::ResponseStart;
 use canonical::fold::fold;
 use canonical::request::Opaque;
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, PartDelta, PartKind, StreamEvent};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::super::FAMILY;
 use super::{invalid, types, usage};
+use crate::frame::MAX_INDEX;
 use crate::{Frame, FrameOutcome, StreamDecoder, errors};
 
 /// A whole answer.
@@ -88,23 +91,19 @@ impl StreamDecoder for Decoder {
             self.message_stop(out);
             return Ok(FrameOutcome::Known);
         }
-        let Ok(value) = serde_json::from_str::<Value>(frame.data) else {
+        let Ok(event) = serde_json::from_str::<types::Event<'_>>(frame.data) else {
             return Ok(FrameOutcome::Malformed);
         };
-        if value["type"] == "error" || value.get("error").is_some_and(|error| !error.is_null()) {
+        if event.kind.as_deref() == Some("error") || !event.error.is_null() {
             self.end_parts(out);
-            return Err(in_band(&value));
+            return Err(in_band(&serde_json::from_str(frame.data).unwrap_or_default()));
         }
-        let Some(tag) = value["type"].as_str() else {
-            return Ok(FrameOutcome::Malformed);
-        };
-        if !TAGS.contains(&tag) || (self.has_stopped && tag != "ping") {
-            return Ok(FrameOutcome::Unknown);
-        }
-        match serde_json::from_value(value) {
-            Ok(types::Event::MessageStart { message }) => self.any_message_start(message, out),
-            Ok(event) => Ok(self.event(event, out)),
-            Err(_) => Ok(FrameOutcome::Malformed),
+        match event.kind.as_deref() {
+            None => Ok(FrameOutcome::Malformed),
+            Some(_) if event.index.is_some_and(|index| index > MAX_INDEX) => Ok(FrameOutcome::Malformed),
+            Some("ping") => Ok(FrameOutcome::Known),
+            Some(_) if self.has_stopped => Ok(FrameOutcome::Unknown),
+            Some(_) => self.event(event, out).unwrap_or(Ok(FrameOutcome::Malformed)),
         }
     }
 
@@ -122,16 +121,9 @@ impl StreamDecoder for Decoder {
     }
 }
 
-/// Events with a meaning; the others are passed over and counted.
-const TAGS: &[&str] = &[
-    "message_start",
-    "content_block_start",
-    "content_block_delta",
-    "content_block_stop",
-    "message_delta",
-    "message_stop",
-    "ping",
-];
+fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
 
 fn in_band(value: &Value) -> Error {
     errors::classify_value(200, value).unwrap_or_else(|| {
@@ -144,29 +136,39 @@ fn in_band(value: &Value) -> Error {
 }
 
 impl Decoder {
-    fn event(&mut self, event: types::Event, out: &mut Vec<StreamEvent>) -> FrameOutcome {
-        match event {
-            types::Event::MessageStart { message } => self.message_start(message, out),
-            types::Event::ContentBlockStart { index, content_block } => {
+    /// `None` where the event lacks what its kind must have.
+    fn event(
+        &mut self,
+        event: types::Event<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Option<Result<FrameOutcome, Error>> {
+        match event.kind.as_deref()? {
+            "content_block_delta" => return Some(Ok(self.block_delta(event.index?, event.delta?, out))),
+            "content_block_start" => {
+                let (index, block) = (event.index?, parsed(event.content_block?)?);
                 self.start(ResponseStart::default(), out);
                 self.block_stop(index, out);
-                self.block_start(index, content_block, out);
+                self.block_start(index, block, out);
             }
-            types::Event::ContentBlockDelta { index, delta } => return self.block_delta(index, &delta, out),
-            types::Event::ContentBlockStop { index } => self.block_stop(index, out),
-            types::Event::MessageDelta { delta, usage, rest } => {
+            "content_block_stop" => self.block_stop(event.index?, out),
+            "message_start" => return Some(self.any_message_start(parsed(event.message?)?, out)),
+            "message_delta" => {
+                let delta: types::MessageDelta = match event.delta {
+                    Some(delta) => parsed(delta)?,
+                    None => types::MessageDelta::default(),
+                };
                 self.start(ResponseStart::default(), out);
                 if delta.stop_reason.is_some() {
                     self.stop_reason = delta.stop_reason;
                 }
                 push_rest(delta.rest, out);
-                push_rest(rest, out);
-                self.take_usage(usage, out);
+                push_rest(event.rest, out);
+                self.take_usage(event.usage, out);
             }
-            types::Event::MessageStop => self.message_stop(out),
-            types::Event::Ping => {}
+            "message_stop" => self.message_stop(out),
+            _ => return Some(Ok(FrameOutcome::Unknown)),
         }
-        FrameOutcome::Known
+        Some(Ok(FrameOutcome::Known))
     }
 
     /// `Start`, once. A stream whose first event was lost starts with its next.
@@ -314,33 +316,32 @@ impl Decoder {
         Shape::ToolUse { part, input, has_pieces: false }
     }
 
-    fn block_delta(
-        &mut self,
-        index: u64,
-        delta: &Map<String, Value>,
-        out: &mut Vec<StreamEvent>,
-    ) -> FrameOutcome {
-        let field = |name: &str| delta.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let kind = field("type");
-        if !self.open.contains_key(&index) && !self.open_implied(index, &kind, out) {
+    fn block_delta(&mut self, index: u64, raw: &RawValue, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+        let Some(delta) = parsed::<types::BlockDelta<'_>>(raw) else { return FrameOutcome::Malformed };
+        let kind = delta.kind.as_deref().unwrap_or_default();
+        if !self.open.contains_key(&index) && !self.open_implied(index, kind, out) {
             return FrameOutcome::Malformed;
         }
         let Some(open) = self.open.get_mut(&index) else {
             return FrameOutcome::Malformed;
         };
-        match (kind.as_str(), &mut open.shape) {
-            ("text_delta", Shape::Text { part }) => push_delta(out, *part, PartDelta::Text(field("text"))),
-            ("thinking_delta", Shape::Thinking { part }) => {
-                push_delta(out, *part, PartDelta::Text(field("thinking")));
+        match (kind, &mut open.shape) {
+            ("text_delta", Shape::Text { part }) => {
+                push_delta(out, *part, PartDelta::Text(delta.text.unwrap_or_default()));
             }
-            ("signature_delta", Shape::Thinking { .. }) => open.signature.push_str(&field("signature")),
-            ("citations_delta", _) => open.citations.extend(delta.get("citation").cloned()),
+            ("thinking_delta", Shape::Thinking { part }) => {
+                push_delta(out, *part, PartDelta::Text(delta.thinking.unwrap_or_default()));
+            }
+            ("signature_delta", Shape::Thinking { .. }) => {
+                open.signature.push_str(&delta.signature.unwrap_or_default());
+            }
+            ("citations_delta", _) => open.citations.extend(delta.citation),
             ("input_json_delta", Shape::ToolUse { part, has_pieces, .. }) => {
-                let piece = field("partial_json");
+                let piece = delta.partial_json.unwrap_or_default();
                 *has_pieces |= !piece.is_empty();
                 push_delta(out, *part, PartDelta::Arguments(piece));
             }
-            (_, Shape::Opaque(block)) => append_strings(block, delta),
+            (_, Shape::Opaque(block)) => append_strings(block, parsed(raw).unwrap_or_default()),
             ("text_delta" | "thinking_delta" | "signature_delta" | "input_json_delta", _) => {
                 return FrameOutcome::Malformed;
             }
@@ -404,6 +405,9 @@ impl Decoder {
 
 /// Fields beside those with a canonical word: `stop_sequence`, `stop_details`, `container`, ….
 fn push_rest(rest: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+    if rest.is_empty() {
+        return;
+    }
     let fields = rest
         .into_iter()
         .filter(|(name, value)| !value.is_null() && !matches!(name.as_str(), "type" | "role"))
@@ -432,12 +436,12 @@ fn string(block: &mut Map<String, Value>, name: &str) -> String {
 
 /// A delta of a block that this version has no word for (`compaction_delta`): strings grow, other
 /// fields are replaced.
-fn append_strings(block: &mut Map<String, Value>, delta: &Map<String, Value>) {
-    for (name, value) in delta.iter().filter(|(name, _)| *name != "type") {
-        match (block.get_mut(name), value) {
-            (Some(Value::String(have)), Value::String(more)) => have.push_str(more),
-            _ => {
-                block.insert(name.clone(), value.clone());
+fn append_strings(block: &mut Map<String, Value>, delta: Map<String, Value>) {
+    for (name, value) in delta.into_iter().filter(|(name, _)| name != "type") {
+        match (block.get_mut(&name), value) {
+            (Some(Value::String(have)), Value::String(more)) => have.push_str(&more),
+            (_, value) => {
+                block.insert(name, value);
             }
         }
     }

@@ -11,11 +11,13 @@ use canonical::event::ResponseStart;
 use canonical::fold::fold;
 use canonical::request::{Media, MediaSource, Opaque};
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, PartDelta, PartKind, StreamEvent};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::super::FAMILY;
 use super::{invalid, types, usage};
+use crate::frame::MAX_INDEX;
 use crate::{Frame, FrameOutcome, StreamDecoder, errors};
 
 /// A whole answer.
@@ -106,7 +108,7 @@ impl StreamDecoder for Decoder {
                 self.start(out);
                 self.block_start(event.content_block_index, event.start, out)
             }),
-            "contentBlockDelta" => parsed(frame.data).map(|event: types::BlockDelta| {
+            "contentBlockDelta" => parsed(frame.data).map(|event: types::BlockDelta<'_>| {
                 self.start(out);
                 self.block_delta(event.content_block_index, event.delta, out)
             }),
@@ -145,7 +147,7 @@ impl StreamDecoder for Decoder {
     }
 }
 
-fn parsed<T: DeserializeOwned>(data: &str) -> Option<T> {
+fn parsed<'a, T: Deserialize<'a>>(data: &'a str) -> Option<T> {
     serde_json::from_str(data).ok()
 }
 
@@ -249,6 +251,9 @@ impl Decoder {
         start: Map<String, Value>,
         out: &mut Vec<StreamEvent>,
     ) -> FrameOutcome {
+        if index > MAX_INDEX {
+            return FrameOutcome::Malformed;
+        }
         self.block_stop(index, out);
         let Some((name, value)) = start.into_iter().next() else { return FrameOutcome::Known };
         let Value::Object(mut fields) = value else { return FrameOutcome::Malformed };
@@ -268,13 +273,14 @@ impl Decoder {
         FrameOutcome::Known
     }
 
-    fn block_delta(
-        &mut self,
-        index: u64,
-        delta: Map<String, Value>,
-        out: &mut Vec<StreamEvent>,
-    ) -> FrameOutcome {
-        match delta.into_iter().next() {
+    fn block_delta(&mut self, index: u64, delta: &RawValue, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+        if index > MAX_INDEX {
+            return FrameOutcome::Malformed;
+        }
+        if let Some(types::TextDelta { text: Some(text) }) = parsed(delta.get()) {
+            return self.delta(index, "text", text.into(), out);
+        }
+        match parsed::<Map<String, Value>>(delta.get()).and_then(|delta| delta.into_iter().next()) {
             Some((name, value)) => self.delta(index, &name, value, out),
             None => FrameOutcome::Malformed,
         }
@@ -291,9 +297,9 @@ impl Decoder {
             ("text", Shape::Unknown) => {
                 let part = self.open_part(PartKind::Text, out);
                 block.shape = Shape::Text { part };
-                push_text(part, &value, out)
+                push_text(part, value, out)
             }
-            ("text", Shape::Text { part }) => push_text(*part, &value, out),
+            ("text", Shape::Text { part }) => push_text(*part, value, out),
             ("reasoningContent", Shape::Unknown) => {
                 let part = self.open_part(PartKind::Reasoning, out);
                 let (mut signature, mut redacted) = (String::new(), Vec::new());
@@ -368,9 +374,9 @@ impl Decoder {
     }
 }
 
-fn push_text(part: u32, text: &Value, out: &mut Vec<StreamEvent>) -> FrameOutcome {
-    let Some(text) = text.as_str() else { return FrameOutcome::Malformed };
-    push_delta(out, part, PartDelta::Text(text.to_owned()));
+fn push_text(part: u32, text: Value, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+    let Value::String(text) = text else { return FrameOutcome::Malformed };
+    push_delta(out, part, PartDelta::Text(text));
     FrameOutcome::Known
 }
 

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use super::super::FAMILY;
 use super::{invalid, types};
+use crate::frame::MAX_INDEX;
 use crate::{Frame, FrameOutcome, StreamDecoder, errors};
 
 /// A whole answer.
@@ -67,23 +68,21 @@ impl StreamDecoder for Decoder {
         if frame.data.trim() == "[DONE]" {
             return Ok(FrameOutcome::Known);
         }
-        let Ok(value) = serde_json::from_str::<Value>(frame.data) else {
+        let Ok(event) = serde_json::from_str::<types::Event<'_>>(frame.data) else {
             return Ok(FrameOutcome::Malformed);
         };
-        if let Some(error) = in_band(&value) {
+        // Where an answer has its message, an error has its words.
+        let has_words = event.kind.is_none() && event.message.is_string();
+        if has_words || !event.error.is_null() {
             self.end_parts(out);
-            return Err(error);
+            return Err(failure(&serde_json::from_str(frame.data).unwrap_or_default()));
         }
-        let Some(tag) = value["type"].as_str().map(str::to_owned) else {
-            return Ok(FrameOutcome::Malformed);
-        };
-        if self.has_finished || !TAGS.contains(&tag.as_str()) {
-            return Ok(FrameOutcome::Unknown);
+        match event.kind.as_deref() {
+            None => Ok(FrameOutcome::Malformed),
+            Some(_) if event.index.is_some_and(|index| index > MAX_INDEX) => Ok(FrameOutcome::Malformed),
+            Some(tag) if self.has_finished || !TAGS.contains(&tag) => Ok(FrameOutcome::Unknown),
+            Some(_) => self.event(event, out),
         }
-        let Ok(event) = serde_json::from_value::<types::Event>(value) else {
-            return Ok(FrameOutcome::Malformed);
-        };
-        self.event(&tag, event, out)
     }
 
     fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
@@ -120,28 +119,27 @@ fn in_band(value: &Value) -> Option<Error> {
     if !(has_error || has_words) {
         return None;
     }
-    errors::classify_value(200, value).or_else(|| Some(invalid("an error without words")))
+    Some(failure(value))
+}
+
+fn failure(value: &Value) -> Error {
+    errors::classify_value(200, value).unwrap_or_else(|| invalid("an error without words"))
 }
 
 impl Decoder {
-    fn event(
-        &mut self,
-        tag: &str,
-        event: types::Event,
-        out: &mut Vec<StreamEvent>,
-    ) -> Result<FrameOutcome, Error> {
+    fn event(&mut self, event: types::Event<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
         self.start(event.id, out);
         self.logprobs.extend(event.logprobs);
         let index = event.index.unwrap_or(0);
         let delta = event.delta.unwrap_or_default();
         let message = delta.message.unwrap_or_default();
-        match tag {
-            "content-start" | "content-delta" => {
+        match event.kind.as_deref().unwrap_or_default() {
+            tag @ ("content-start" | "content-delta") => {
                 let Some(content) = message.content else { return Ok(FrameOutcome::Malformed) };
-                return Ok(self.content(index, &content, tag == "content-start", out));
+                return Ok(self.content(index, content, tag == "content-start", out));
             }
             "content-end" => self.end_content(index, out),
-            "tool-plan-delta" => self.plan(&message.tool_plan.unwrap_or_default(), out),
+            "tool-plan-delta" => self.plan(message.tool_plan.unwrap_or_default(), out),
             "tool-call-start" => self.call(index, message.tool_calls.unwrap_or_default(), out),
             "tool-call-delta" => {
                 let function = message.tool_calls.and_then(|call| call.function).unwrap_or_default();
@@ -171,7 +169,7 @@ impl Decoder {
     fn whole(&mut self, answer: types::ChatResponse, out: &mut Vec<StreamEvent>) {
         self.start(answer.id, out);
         let message = answer.message.unwrap_or_default();
-        self.plan(&message.tool_plan.unwrap_or_default(), out);
+        self.plan(message.tool_plan.unwrap_or_default(), out);
         for (index, block) in (0..).zip(message.content.unwrap_or_default()) {
             self.block(index, block, out);
         }
@@ -193,7 +191,7 @@ impl Decoder {
         }
     }
 
-    fn plan(&mut self, more: &str, out: &mut Vec<StreamEvent>) {
+    fn plan(&mut self, more: String, out: &mut Vec<StreamEvent>) {
         if more.is_empty() {
             return;
         }
@@ -202,12 +200,14 @@ impl Decoder {
             None => self.start_part(PartKind::Reasoning, out),
         };
         self.plan = Some(part);
-        push_delta(out, part, PartDelta::Text(more.to_owned()));
+        push_delta(out, part, PartDelta::Text(more));
     }
 
     /// A block of a whole message; one that this version has no word for is kept as it is.
     fn block(&mut self, index: u64, block: Map<String, Value>, out: &mut Vec<StreamEvent>) {
-        if self.content(index, &block, true, out) == FrameOutcome::Unknown {
+        let text = |name: &str| block.get(name).and_then(Value::as_str).map(str::to_owned);
+        let content = types::Content { kind: text("type"), thinking: text("thinking"), text: text("text") };
+        if self.content(index, content, true, out) == FrameOutcome::Unknown {
             let opaque = Opaque { family: FAMILY.into(), value: block.into() };
             let index = self.start_part(PartKind::Opaque { opaque }, out);
             out.push(StreamEvent::PartEnd { index });
@@ -220,15 +220,14 @@ impl Decoder {
     fn content(
         &mut self,
         index: u64,
-        content: &Map<String, Value>,
+        content: types::Content,
         is_start: bool,
         out: &mut Vec<StreamEvent>,
     ) -> FrameOutcome {
         if is_start {
             self.end_content(index, out);
         }
-        let text = |name: &str| content.get(name).and_then(Value::as_str);
-        let (is_thought, more) = match (text("type"), text("thinking"), text("text")) {
+        let (is_thought, more) = match (content.kind.as_deref(), content.thinking, content.text) {
             (Some("thinking"), more, _) | (None, more @ Some(_), None) => (true, more),
             (Some("text"), _, more) | (None, None, more @ Some(_)) => (false, more),
             (Some(_), _, _) => return FrameOutcome::Unknown,
@@ -245,7 +244,7 @@ impl Decoder {
                 part
             }
         };
-        push_delta(out, part, PartDelta::Text(more.unwrap_or_default().to_owned()));
+        push_delta(out, part, PartDelta::Text(more.unwrap_or_default()));
         FrameOutcome::Known
     }
 

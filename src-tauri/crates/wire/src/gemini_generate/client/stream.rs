@@ -5,6 +5,7 @@
 //! is held back until that end, because older models repeat the reason in every chunk, and the
 //! counts may follow it. An end without any finish reason is a truncated answer.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use canonical::event::ResponseStart;
@@ -13,27 +14,33 @@ use canonical::request::{Media, MediaSource, Opaque};
 use canonical::{
     ChatResponse, Error, ErrorKind, FinishReason, Origin, PartDelta, PartKind, StreamEvent, Usage,
 };
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::super::FAMILY;
 use super::partial::Arguments;
-use super::types::{Candidate, FunctionCallPiece, GenerateContentResponse, PromptFeedback, UsageMetadata};
+use super::types::{
+    Candidate, CommonPart, FunctionCallPiece, GenerateContentResponse, PromptFeedback, UsageMetadata,
+};
 use super::{invalid, usage};
+use crate::frame::MAX_INDEX;
 use crate::{Frame, FrameOutcome, StreamDecoder, errors};
 
 /// A whole answer. `streamGenerateContent` without `alt=sse` answers with an array of chunks.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
-    let chunks = match value {
-        Value::Array(chunks) => chunks,
-        chunk => vec![chunk],
+    let parsed = if body.trim_ascii_start().starts_with(b"[") {
+        serde_json::from_slice::<Vec<GenerateContentResponse<'_>>>(body)
+    } else {
+        serde_json::from_slice(body).map(|chunk| vec![chunk])
     };
+    let chunks = parsed.map_err(|error| invalid(&error.to_string()))?;
     let mut decoder = Decoder::default();
     let mut events = Vec::new();
     for chunk in chunks {
-        if decoder.chunk(chunk, &mut events)? == FrameOutcome::Malformed {
-            return Err(invalid("it is no object with `candidates`"));
+        if !chunk.error.is_null() {
+            return Err(failure(&chunk.error));
         }
+        decoder.chunk(chunk, &mut events)?;
     }
     if decoder.candidates.is_empty() {
         return Err(invalid("it holds no answer (`candidates`)"));
@@ -84,10 +91,14 @@ impl StreamDecoder for Decoder {
         if frame.data.trim() == "[DONE]" {
             return Ok(FrameOutcome::Known);
         }
-        match serde_json::from_str(frame.data) {
-            Ok(chunk) => self.chunk(chunk, out),
-            Err(_) => Ok(FrameOutcome::Malformed),
+        let Ok(chunk) = serde_json::from_str::<GenerateContentResponse<'_>>(frame.data) else {
+            return Ok(FrameOutcome::Malformed);
+        };
+        if chunk.error.is_null() {
+            return self.chunk(chunk, out);
         }
+        self.end_parts(out);
+        Err(failure(&chunk.error))
     }
 
     fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
@@ -113,29 +124,24 @@ impl StreamDecoder for Decoder {
 }
 
 impl Decoder {
-    fn chunk(&mut self, value: Value, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
-        if value.get("error").is_some_and(|error| !error.is_null()) {
-            self.end_parts(out);
-            return Err(
-                errors::classify_value(200, &value).unwrap_or_else(|| invalid("an error without words"))
-            );
-        }
-        if !value.is_object() {
-            return Ok(FrameOutcome::Malformed);
-        }
-        let Ok(chunk) = serde_json::from_value::<GenerateContentResponse>(value) else {
-            return Ok(FrameOutcome::Malformed);
-        };
+    fn chunk(
+        &mut self,
+        mut chunk: GenerateContentResponse<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<FrameOutcome, Error> {
         if chunk.candidates.is_none() && chunk.usage_metadata.is_none() && chunk.prompt_feedback.is_none() {
             return Ok(FrameOutcome::Unknown);
         }
-        self.start(&chunk, out);
+        let mut indexes = chunk.candidates.iter().flatten().filter_map(|candidate| candidate.index);
+        if indexes.any(|index| u64::from(index) > MAX_INDEX) {
+            return Ok(FrameOutcome::Malformed);
+        }
+        self.start(&mut chunk, out);
         for (position, candidate) in (0..).zip(chunk.candidates.unwrap_or_default()) {
             self.candidate(candidate.index.unwrap_or(position), candidate, out);
         }
         self.take_usage(chunk.usage_metadata, out);
         let mut rest = chunk.rest;
-        rest.retain(|_, value| !value.is_null());
         if let Some(feedback) = chunk.prompt_feedback.as_ref().filter(|feedback| !feedback.rest.is_empty()) {
             rest.insert("promptFeedback".into(), Value::Object(feedback.rest.clone()));
         }
@@ -149,20 +155,21 @@ impl Decoder {
         }
     }
 
-    fn start(&mut self, chunk: &GenerateContentResponse, out: &mut Vec<StreamEvent>) {
+    fn start(&mut self, chunk: &mut GenerateContentResponse<'_>, out: &mut Vec<StreamEvent>) {
         if std::mem::replace(&mut self.has_started, true) {
             return;
         }
-        self.response_id = chunk.response_id.clone().unwrap_or_default();
-        let model = chunk.model_version.as_ref();
+        let id = chunk.response_id.take().map(Cow::into_owned);
+        self.response_id = id.clone().unwrap_or_default();
+        let model = chunk.model_version.as_deref();
         out.push(StreamEvent::Start(ResponseStart {
-            id: chunk.response_id.clone(),
+            id,
             model: model.map(|model| model.strip_prefix("models/").unwrap_or(model).to_owned()),
             ..ResponseStart::default()
         }));
     }
 
-    fn candidate(&mut self, choice: u32, candidate: Candidate, out: &mut Vec<StreamEvent>) {
+    fn candidate(&mut self, choice: u32, candidate: Candidate<'_>, out: &mut Vec<StreamEvent>) {
         self.candidates.entry(choice).or_default();
         for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
             self.part(choice, part, out);
@@ -172,9 +179,10 @@ impl Decoder {
         if let Some(raw) = candidate.finish_reason.as_ref().and_then(raw_reason) {
             state.finish = Some(raw);
         }
-        let before = state.fields.clone();
-        merge_fields(&mut state.fields, candidate.rest);
-        if state.fields != before {
+        if candidate.rest.is_empty() {
+            return;
+        }
+        if merge_fields(&mut state.fields, candidate.rest) {
             extend(out, Some(choice), state.fields.clone());
         }
     }
@@ -203,20 +211,33 @@ impl Decoder {
         }
     }
 
-    fn part(&mut self, choice: u32, mut part: Map<String, Value>, out: &mut Vec<StreamEvent>) {
-        let is_thought = part.get("thought") == Some(&Value::Bool(true));
-        if let Some(call) = part.get("functionCall") {
-            let piece = serde_json::from_value(call.clone()).unwrap_or_default();
-            self.function_call(choice, piece, signature(&part), out);
-        } else if let Some(Value::String(text)) = part.get_mut("text") {
-            let text = std::mem::take(text);
-            self.text(choice, text, is_thought, signature(&part), out);
-        } else if let Some(kind) = media_kind(&part).filter(|_| !is_thought) {
-            let signature = signature(&part);
+    fn part(&mut self, choice: u32, raw: &RawValue, out: &mut Vec<StreamEvent>) {
+        let Ok(part) = serde_json::from_str::<CommonPart>(raw.get()) else { return };
+        let is_thought = part.thought == Some(true);
+        let signature = part.thought_signature.filter(|text| !text.is_empty());
+        if let Some(piece) = part.function_call {
+            self.function_call(choice, piece, signature, out);
+        } else if let Some(text) = part.text {
+            self.text(choice, text, is_thought, signature, out);
+        } else if let Ok(part) = serde_json::from_str(raw.get()) {
+            self.rare_part(choice, part, is_thought, signature, out);
+        }
+    }
+
+    /// A part that is neither text nor a call.
+    fn rare_part(
+        &mut self,
+        choice: u32,
+        part: Map<String, Value>,
+        is_thought: bool,
+        signature: Option<String>,
+        out: &mut Vec<StreamEvent>,
+    ) {
+        if let Some(kind) = media_kind(&part).filter(|_| !is_thought) {
             self.whole(choice, kind, signature, out);
         } else if part.keys().all(|name| matches!(name.as_str(), "thought" | "thoughtSignature")) {
             // A signature alone belongs to what is being written, or stands on an empty text.
-            if let Some(signature) = signature(&part) {
+            if let Some(signature) = signature {
                 self.text(choice, String::new(), false, Some(signature), out);
             }
         } else {
@@ -341,8 +362,10 @@ impl Decoder {
     }
 }
 
-fn signature(part: &Map<String, Value>) -> Option<String> {
-    part.get("thoughtSignature").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+/// The error in a chunk.
+fn failure(error: &Value) -> Error {
+    let said = Value::Object(Map::from_iter([("error".to_owned(), error.clone())]));
+    errors::classify_value(200, &said).unwrap_or_else(|| invalid("an error without words"))
 }
 
 /// An image or a sound that the model made.
@@ -369,28 +392,49 @@ fn extend(out: &mut Vec<StreamEvent>, choice: Option<u32>, fields: Map<String, V
     }
 }
 
-/// Adds a chunk's fields to those of earlier chunks. Log probabilities come chunk by chunk and are
-/// appended; of the rest the later word holds, field by field inside an object.
-fn merge_fields(fields: &mut Map<String, Value>, later: Map<String, Value>) {
+/// Adds a chunk's fields to those of earlier chunks, and says whether that changed anything. Log
+/// probabilities come chunk by chunk and are appended; of the rest the later word holds, field by
+/// field inside an object.
+fn merge_fields(fields: &mut Map<String, Value>, later: Map<String, Value>) -> bool {
+    let mut has_changed = false;
     for (name, value) in later {
         match (fields.get_mut(&name), value) {
             (_, Value::Null) => {}
+            (Some(have), value) if *have == value && name != "logprobsResult" => {}
             (Some(Value::Object(have)), Value::Object(more)) if name == "logprobsResult" => {
+                has_changed |= append_lists(have, more);
+            }
+            (Some(Value::Object(have)), Value::Object(more)) => {
                 for (name, value) in more {
-                    match (have.get_mut(&name), value) {
-                        (Some(Value::Array(have)), Value::Array(more)) => have.extend(more),
-                        (_, value) => {
-                            have.insert(name, value);
-                        }
-                    }
+                    has_changed |= have.get(&name) != Some(&value);
+                    have.insert(name, value);
                 }
             }
-            (Some(Value::Object(have)), Value::Object(more)) => have.extend(more),
             (_, value) => {
+                has_changed = true;
                 fields.insert(name, value);
             }
         }
     }
+    has_changed
+}
+
+/// Adds the lists of `more` to those of the same name; says whether there was anything in them.
+fn append_lists(have: &mut Map<String, Value>, more: Map<String, Value>) -> bool {
+    let mut has_changed = false;
+    for (name, value) in more {
+        match (have.get_mut(&name), value) {
+            (Some(Value::Array(have)), Value::Array(more)) => {
+                has_changed |= !more.is_empty();
+                have.extend(more);
+            }
+            (have_now, value) => {
+                has_changed |= have_now.map(|value| &*value) != Some(&value);
+                have.insert(name, value);
+            }
+        }
+    }
+    has_changed
 }
 
 /// The prompt was refused and nothing was written.

@@ -1,9 +1,8 @@
 //! Their counters → ours. Thoughts are put into output, what tools brought in into input.
 
 use canonical::Usage;
-use serde_json::Value;
 
-use super::types::{ModalityTokenCount, UsageMetadata};
+use super::types::{Modality, ModalityTokenCount, UsageMetadata};
 
 /// Takes each field that `later` names: Vertex sends the traffic type alone until the last chunk.
 pub(super) fn merge(usage: &mut UsageMetadata, later: UsageMetadata) {
@@ -48,17 +47,17 @@ pub(super) fn convert(usage: &UsageMetadata, web_searches: u64) -> Option<Usage>
     Some(Usage {
         input_tokens: usage.prompt_token_count.unwrap_or(0).max(cached).saturating_add(tool_use),
         cache_read_tokens: cached,
-        input_audio_tokens: input_of(AUDIO),
-        input_image_tokens: input_of(IMAGE),
-        input_video_tokens: input_of(VIDEO),
-        cache_read_audio_tokens: count(usage.cache_tokens_details.as_ref(), AUDIO),
-        cache_read_image_tokens: count(usage.cache_tokens_details.as_ref(), IMAGE),
+        input_audio_tokens: input_of(Modality::Audio),
+        input_image_tokens: input_of(Modality::Image),
+        input_video_tokens: input_of(Modality::Video),
+        cache_read_audio_tokens: count(usage.cache_tokens_details.as_ref(), Modality::Audio),
+        cache_read_image_tokens: count(usage.cache_tokens_details.as_ref(), Modality::Image),
         tool_use_tokens: tool_use,
         output_tokens: usage.candidates_token_count.unwrap_or(0).saturating_add(thoughts),
         reasoning_tokens: thoughts,
-        output_audio_tokens: count(usage.candidates_tokens_details.as_ref(), AUDIO),
-        output_image_tokens: count(usage.candidates_tokens_details.as_ref(), IMAGE),
-        output_video_tokens: count(usage.candidates_tokens_details.as_ref(), VIDEO),
+        output_audio_tokens: count(usage.candidates_tokens_details.as_ref(), Modality::Audio),
+        output_image_tokens: count(usage.candidates_tokens_details.as_ref(), Modality::Image),
+        output_video_tokens: count(usage.candidates_tokens_details.as_ref(), Modality::Video),
         web_searches,
         total_tokens: usage.total_token_count,
         service_tier: tier(usage),
@@ -66,18 +65,11 @@ pub(super) fn convert(usage: &UsageMetadata, web_searches: u64) -> Option<Usage>
     })
 }
 
-/// A modality's word and its number.
-type Modality = (&'static str, u64);
-const IMAGE: Modality = ("IMAGE", 2);
-const VIDEO: Modality = ("VIDEO", 3);
-const AUDIO: Modality = ("AUDIO", 4);
-
-fn count(details: Option<&Vec<ModalityTokenCount>>, (word, number): Modality) -> u64 {
-    let is_it = |modality: &Value| modality.as_str() == Some(word) || modality.as_u64() == Some(number);
+fn count(details: Option<&Vec<ModalityTokenCount>>, modality: Modality) -> u64 {
     details
         .into_iter()
         .flatten()
-        .filter(|detail| is_it(&detail.modality))
+        .filter(|detail| detail.modality == Some(modality))
         .filter_map(|detail| detail.token_count)
         .fold(0, u64::saturating_add)
 }
@@ -95,7 +87,7 @@ fn tier(usage: &UsageMetadata) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn converted(value: Value) -> Option<Usage> {
         convert(&serde_json::from_value(value).unwrap(), 2)

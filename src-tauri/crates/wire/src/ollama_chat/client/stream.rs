@@ -3,6 +3,8 @@
 //! The line that says `done` is the end, with the reason, the counts and the durations. Calls come
 //! whole, each in a line before it; the reason is `stop` all the same.
 
+use std::borrow::Cow;
+
 use canonical::event::ResponseStart;
 use canonical::fold::fold;
 use canonical::{
@@ -16,14 +18,14 @@ use crate::{Frame, FrameOutcome, StreamDecoder, errors};
 
 /// A whole answer.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
-    if let Some(error) = in_band(&value) {
-        return Err(error);
+    let line: types::ChatResponse<'_> =
+        serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
+    if !line.error.is_null() {
+        return Err(in_band(&serde_json::from_slice(body).unwrap_or_default()));
     }
-    if !value["message"].is_object() {
+    if line.message.is_none() {
         return Err(invalid("it has no `message`"));
     }
-    let line = serde_json::from_value(value).map_err(|error| invalid(&error.to_string()))?;
     let mut decoder = Decoder::default();
     let mut events = Vec::new();
     decoder.line(line, &mut events);
@@ -55,23 +57,20 @@ struct Open {
 
 impl StreamDecoder for Decoder {
     fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
-        let Ok(value) = serde_json::from_str::<Value>(frame.data) else {
+        let Ok(line) = serde_json::from_str::<types::ChatResponse<'_>>(frame.data) else {
             return Ok(FrameOutcome::Malformed);
         };
-        if let Some(error) = in_band(&value) {
+        if !line.error.is_null() {
             self.end_part(out);
-            return Err(error);
+            return Err(in_band(&serde_json::from_str(frame.data).unwrap_or_default()));
         }
-        let Some(object) = value.as_object() else {
-            return Ok(FrameOutcome::Malformed);
-        };
-        if self.has_finished || !(object.contains_key("message") || object.contains_key("done")) {
+        if self.has_finished || (line.message.is_none() && line.done.is_none()) {
             return Ok(FrameOutcome::Unknown);
         }
-        match serde_json::from_value::<types::ChatResponse>(value) {
-            Ok(line) if line.message.is_some() || line.done == Some(true) => self.line(line, out),
-            _ => return Ok(FrameOutcome::Malformed),
+        if line.message.is_none() && line.done != Some(true) {
+            return Ok(FrameOutcome::Malformed);
         }
+        self.line(line, out);
         Ok(FrameOutcome::Known)
     }
 
@@ -89,33 +88,32 @@ impl StreamDecoder for Decoder {
 }
 
 /// `{"error": "…"}`, with an error status or in the middle of a stream.
-fn in_band(value: &Value) -> Option<Error> {
-    value.get("error").filter(|error| !error.is_null())?;
-    errors::classify_value(200, value).or_else(|| Some(invalid("an error without words")))
+fn in_band(value: &Value) -> Error {
+    errors::classify_value(200, value).unwrap_or_else(|| invalid("an error without words"))
 }
 
 impl Decoder {
-    fn line(&mut self, line: types::ChatResponse, out: &mut Vec<StreamEvent>) {
+    fn line(&mut self, mut line: types::ChatResponse<'_>, out: &mut Vec<StreamEvent>) {
         if !std::mem::replace(&mut self.has_started, true) {
-            out.push(StreamEvent::Start(ResponseStart { model: line.model.clone(), ..Default::default() }));
-            self.created_at = line.created_at.clone().unwrap_or_default();
+            let model = line.model.take().map(Cow::into_owned);
+            out.push(StreamEvent::Start(ResponseStart { model, ..Default::default() }));
+            self.created_at = line.created_at.as_deref().unwrap_or_default().to_owned();
         }
-        self.logprobs.extend(line.logprobs.iter().flatten().cloned());
-        let is_done = line.done == Some(true);
-        if let Some(message) = &line.message {
-            self.grow(true, message.thinking.as_deref().unwrap_or_default(), out);
-            self.grow(false, message.content.as_deref().unwrap_or_default(), out);
-            for call in message.tool_calls.iter().flatten() {
+        self.logprobs.extend(line.logprobs.take().into_iter().flatten());
+        if let Some(message) = line.message.take() {
+            self.grow(true, message.thinking.unwrap_or_default(), out);
+            self.grow(false, message.content.unwrap_or_default(), out);
+            for call in message.tool_calls.into_iter().flatten() {
                 self.call(call, out);
             }
         }
-        if is_done {
+        if line.done == Some(true) {
             self.done(line, out);
         }
     }
 
     /// More of the thought or of the text; the other of the two ends where this one begins.
-    fn grow(&mut self, is_thought: bool, text: &str, out: &mut Vec<StreamEvent>) {
+    fn grow(&mut self, is_thought: bool, text: String, out: &mut Vec<StreamEvent>) {
         if text.is_empty() {
             return;
         }
@@ -128,17 +126,17 @@ impl Decoder {
                 part
             }
         };
-        out.push(StreamEvent::PartDelta { index: part, delta: PartDelta::Text(text.to_owned()) });
+        out.push(StreamEvent::PartDelta { index: part, delta: PartDelta::Text(text) });
     }
 
-    fn call(&mut self, call: &types::ToolCall, out: &mut Vec<StreamEvent>) {
-        let id = call.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(|| self.mint_id());
+    fn call(&mut self, call: types::ToolCall, out: &mut Vec<StreamEvent>) {
+        let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.mint_id());
         self.calls += 1;
-        let name = call.function.name.clone().unwrap_or_default();
+        let name = call.function.name.unwrap_or_default();
         let index = self.start_part(PartKind::ToolCall { id, name, is_server_side: false }, out);
-        let arguments = match &call.function.arguments {
+        let arguments = match call.function.arguments {
             Value::Null => "{}".to_owned(),
-            Value::String(text) => text.clone(),
+            Value::String(text) => text,
             other => other.to_string(),
         };
         out.push(StreamEvent::PartDelta { index, delta: PartDelta::Arguments(arguments) });
@@ -152,7 +150,7 @@ impl Decoder {
         format!("call_{when}_{}", self.calls)
     }
 
-    fn done(&mut self, line: types::ChatResponse, out: &mut Vec<StreamEvent>) {
+    fn done(&mut self, line: types::ChatResponse<'_>, out: &mut Vec<StreamEvent>) {
         self.end_part(out);
         if line.prompt_eval_count.is_some() || line.eval_count.is_some() {
             out.push(StreamEvent::Usage(Usage {
@@ -161,10 +159,9 @@ impl Decoder {
                 ..Usage::default()
             }));
         }
-        let mut beside: Map<String, Value> =
-            line.rest.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let mut beside = line.rest;
         if let Some(created_at) = line.created_at {
-            beside.insert("created_at".into(), created_at.into());
+            beside.insert("created_at".into(), created_at.into_owned().into());
         }
         extend(out, None, beside);
         if !self.logprobs.is_empty() {

@@ -4,9 +4,9 @@
 use canonical::event::StreamEvent;
 use canonical::request::{Media, MediaSource, Opaque};
 use canonical::{FinishReason, PartDelta, PartKind};
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
+use super::arguments::Arguments;
 use super::finish;
 use crate::openai_chat::types::{Content, FAMILY, Function, MESSAGE_PREFIX, Message, ToolCall};
 
@@ -71,13 +71,13 @@ struct Call {
     wire_id: Option<String>,
     name: String,
     part: u32,
-    arguments: String,
+    arguments: Arguments,
 }
 
 impl Call {
     /// Whether the arguments are a complete JSON value already.
     fn is_whole(&self) -> bool {
-        serde_json::from_str::<IgnoredAny>(&self.arguments).is_ok()
+        self.arguments.is_whole()
     }
 }
 
@@ -108,7 +108,7 @@ impl ChoiceState {
         let thought = [reasoning_content, reasoning].into_iter().flatten().find(|text| !text.is_empty());
         self.reasoning(thought, &details, sink);
         self.content(content, sink);
-        self.prose(ProseKind::Refusal, refusal.as_deref().unwrap_or(""), sink);
+        self.prose(ProseKind::Refusal, refusal.unwrap_or_default(), sink);
         for call in message.tool_calls.into_iter().flatten() {
             self.tool_call(call, answer_key, sink);
         }
@@ -124,6 +124,9 @@ impl ChoiceState {
     /// Passes fields on that only the family knows; `prefix` says whose they are. They come before
     /// the content that they stand beside, so that an encoder can put both into one chunk again.
     pub(super) fn extension(&self, fields: Map<String, Value>, prefix: &str, sink: &mut Sink<'_>) {
+        if fields.is_empty() {
+            return;
+        }
         let fields: Map<String, Value> = fields
             .into_iter()
             .filter(|(name, value)| !value.is_null() && !PADDING.contains(&name.as_str()))
@@ -170,7 +173,7 @@ impl ChoiceState {
     fn content(&mut self, content: Option<Content>, sink: &mut Sink<'_>) {
         match content {
             None => {}
-            Some(Content::Text(text)) => self.prose(ProseKind::Text, &text, sink),
+            Some(Content::Text(text)) => self.prose(ProseKind::Text, text, sink),
             Some(Content::Parts(parts)) => parts.into_iter().for_each(|part| self.content_part(part, sink)),
         }
     }
@@ -179,16 +182,16 @@ impl ChoiceState {
         match part.get("type").and_then(Value::as_str) {
             Some("text" | "output_text") => {
                 let text = part.get("text").and_then(Value::as_str).unwrap_or("");
-                self.prose(ProseKind::Text, text, sink);
+                self.prose(ProseKind::Text, text.to_owned(), sink);
             }
-            Some("thinking") => self.prose(ProseKind::Reasoning, &thinking_text(&part), sink),
+            Some("thinking") => self.prose(ProseKind::Reasoning, thinking_text(&part), sink),
             Some("refusal") => {
                 let text = part.get("refusal").and_then(Value::as_str).unwrap_or("");
-                self.prose(ProseKind::Refusal, text, sink);
+                self.prose(ProseKind::Refusal, text.to_owned(), sink);
             }
             Some("image_url") => self.image(part, sink),
             _ => match part {
-                Value::String(text) => self.prose(ProseKind::Text, &text, sink),
+                Value::String(text) => self.prose(ProseKind::Text, text, sink),
                 other => {
                     self.end_prose(sink);
                     self.opaque(other, sink);
@@ -207,7 +210,7 @@ impl ChoiceState {
             (!value.is_empty()).then(|| value.to_owned())
         };
         let thought = thought.unwrap_or_else(|| details.iter().map(text).collect());
-        self.prose(ProseKind::Reasoning, &thought, sink);
+        self.prose(ProseKind::Reasoning, thought, sink);
         for detail in details {
             if let Some(signature) = field(detail, "signature") {
                 self.seal(PartDelta::Signature(signature), sink);
@@ -227,12 +230,12 @@ impl ChoiceState {
         }
     }
 
-    fn prose(&mut self, kind: ProseKind, text: &str, sink: &mut Sink<'_>) {
+    fn prose(&mut self, kind: ProseKind, text: String, sink: &mut Sink<'_>) {
         if text.is_empty() {
             return;
         }
         let part = self.open_prose(kind, sink);
-        sink.delta(part, PartDelta::Text(text.to_owned()));
+        sink.delta(part, PartDelta::Text(text));
     }
 
     /// The open part of that kind; another kind that is open ends first.
@@ -279,7 +282,7 @@ impl ChoiceState {
             object => object.to_string(),
         };
         let open = &mut self.calls[position];
-        open.arguments.push_str(&pieces);
+        open.arguments.push(&pieces);
         sink.delta(open.part, PartDelta::Arguments(pieces));
         if let Some(signature) = thought_signature(&call.extra_content) {
             sink.delta(open.part, PartDelta::Signature(signature.to_owned()));
@@ -298,7 +301,7 @@ impl ChoiceState {
         let id = wire_id.clone().unwrap_or_else(|| self.mint_id(answer_key));
         let kind = PartKind::ToolCall { id, name: name.clone(), is_server_side: false };
         let part = sink.start(self.index, kind);
-        self.calls.push(Call { wire_index, wire_id, name, part, arguments: String::new() });
+        self.calls.push(Call { wire_index, wire_id, name, part, arguments: Arguments::default() });
         self.calls.len() - 1
     }
 

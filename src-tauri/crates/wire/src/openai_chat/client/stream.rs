@@ -10,6 +10,7 @@
 //! Finish events wait for the end, because chunks after the finish reason may still bring tool
 //! calls, another reason or an error (OpenRouter).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use canonical::event::ResponseStart;
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 
 use super::choice::{ChoiceState, Sink};
 use super::{finish, usage};
+use crate::frame::MAX_INDEX;
 use crate::openai_chat::types::{Choice, Chunk, FAMILY};
 use crate::{Frame, FrameOutcome, Quirks, StreamDecoder, errors};
 
@@ -61,7 +63,7 @@ impl Decoder {
     /// A whole answer. Its JSON is closed, so nothing of it is missing, whether a finish reason
     /// was sent or not.
     pub(super) fn whole(mut self, body: &[u8]) -> Result<ChatResponse, Error> {
-        let chunk: Chunk = serde_json::from_slice(body).map_err(|error| {
+        let chunk: Chunk<'_> = serde_json::from_slice(body).map_err(|error| {
             let is_cut = error.is_eof() && body.trim_ascii_start().starts_with(b"{");
             if is_cut { cut() } else { not_an_answer() }
         })?;
@@ -74,7 +76,7 @@ impl Decoder {
         Ok(fold::fold(&events))
     }
 
-    fn chunk(&mut self, mut chunk: Chunk, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+    fn chunk(&mut self, mut chunk: Chunk<'_>, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
         let choices = chunk.choices.take().unwrap_or_default();
         let id = chunk.id.take().filter(|id| !id.is_empty());
         // Azure's first chunk is about the prompt; the next one has the answer's id.
@@ -89,14 +91,14 @@ impl Decoder {
         Ok(())
     }
 
-    fn start(&mut self, id: Option<String>, chunk: &mut Chunk, out: &mut Vec<StreamEvent>) {
+    fn start(&mut self, id: Option<Cow<'_, str>>, chunk: &mut Chunk<'_>, out: &mut Vec<StreamEvent>) {
         if std::mem::replace(&mut self.is_started, true) {
             return;
         }
         self.answer_key = id.as_deref().map(answer_key).unwrap_or_default();
-        let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let said = |text: Option<Cow<'_, str>>| text.filter(|text| !text.is_empty()).map(Cow::into_owned);
         out.push(StreamEvent::Start(ResponseStart {
-            id,
+            id: id.map(Cow::into_owned),
             model: said(chunk.model.take()),
             created: chunk.created.filter(|seconds| *seconds > 0),
             system_fingerprint: said(chunk.system_fingerprint.take()),
@@ -107,11 +109,13 @@ impl Decoder {
 
     /// Fields of the whole answer: passed on when they are new or have changed.
     fn fields(&mut self, mut fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
-        fields.retain(|name, value| {
-            !value.is_null()
-                && !matches!(name.as_str(), "obfuscation" | "p")
-                && self.passed_on.get(name) != Some(value)
-        });
+        if fields.is_empty() {
+            return;
+        }
+        fields.retain(|name, value| !value.is_null() && self.passed_on.get(name) != Some(value));
+        if fields.is_empty() {
+            return;
+        }
         if let Some(tier) = fields.get("service_tier").and_then(Value::as_str) {
             self.service_tier = Some(tier.to_owned());
         }
@@ -138,7 +142,7 @@ impl Decoder {
         }
     }
 
-    fn usage(&mut self, chunk: &Chunk, out: &mut Vec<StreamEvent>) {
+    fn usage(&mut self, chunk: &Chunk<'_>, out: &mut Vec<StreamEvent>) {
         let older = || {
             // Groq's place for it before `usage` came to streams.
             let value = self.passed_on.get("x_groq")?.get("usage")?;
@@ -212,7 +216,7 @@ impl StreamDecoder for Decoder {
             self.conclude(shows_its_end, out)?;
             return Ok(FrameOutcome::Known);
         }
-        let Ok(mut chunk) = serde_json::from_str::<Chunk>(frame.data) else {
+        let Ok(mut chunk) = serde_json::from_str::<Chunk<'_>>(frame.data) else {
             return Ok(FrameOutcome::Malformed);
         };
         let is_error = !chunk.error.is_null()
@@ -228,6 +232,10 @@ impl StreamDecoder for Decoder {
         }
         if chunk.choices.is_none() && chunk.usage.is_none() {
             return Ok(FrameOutcome::Unknown);
+        }
+        let mut indexes = chunk.choices.iter().flatten().filter_map(|choice| choice.index);
+        if indexes.any(|index| u64::from(index) > MAX_INDEX) {
+            return Ok(FrameOutcome::Malformed);
         }
         match self.chunk(chunk, out) {
             Ok(()) => Ok(FrameOutcome::Known),

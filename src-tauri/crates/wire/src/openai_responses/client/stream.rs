@@ -17,6 +17,7 @@ use super::super::FAMILY;
 use super::super::types::{Event, Item, Response};
 use super::items::{Meaning, OpenItem, Sink, broken_call, kind_of};
 use super::response;
+use crate::frame::MAX_INDEX;
 use crate::{Frame, FrameOutcome, StreamDecoder};
 
 #[derive(Debug, Default)]
@@ -47,6 +48,9 @@ impl StreamDecoder for Decoder {
         let Ok(event) = serde_json::from_str::<Event<'_>>(frame.data) else {
             return Ok(FrameOutcome::Malformed);
         };
+        if event.output_index.is_some_and(|index| index > MAX_INDEX) || self.next_place() > MAX_INDEX {
+            return Ok(FrameOutcome::Malformed);
+        }
         let is_error = event.kind == "error" || frame.event == Some("error") || !event.error.is_null();
         let outcome = if is_error {
             let value = serde_json::from_str(frame.data).unwrap_or(Value::Null);

@@ -1,19 +1,11 @@
 //! Small moves on JSON, and one on errors, that every family makes.
 
+pub(crate) mod reading;
+
 use canonical::{Error, Extensions, Retry};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// A field that is `None` where it is missing, null or not of its type: one odd counter must not
-/// cost the message around it. For `#[serde(default, deserialize_with = "lenient")]`.
-pub(crate) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
-}
+pub(crate) use reading::{lenient, lenient_list, lenient_object, lenient_text, open_object};
 
 /// Adds the fields of `extra` that `body` does not say itself; objects that both have are merged
 /// by the same rule.
