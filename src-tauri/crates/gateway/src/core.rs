@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::models::Lists;
 use crate::providers::Snapshot;
+use crate::vault::Vault;
 use crate::{Clock, Event, Secrets};
 
 /// Events that a slow listener may lag behind.
@@ -23,6 +24,7 @@ pub(crate) struct Core {
     pub ledger: Ledger,
     pub secrets: Secrets,
     pub lists: Lists,
+    pub vault: Vault,
     /// Cancelled at shutdown: every request under way ends.
     pub closing: CancellationToken,
     /// Their tasks, so that shutdown can wait until each is in the book.
@@ -40,6 +42,7 @@ impl Core {
             ledger,
             secrets,
             lists: Lists::default(),
+            vault: Vault::default(),
             closing: CancellationToken::new(),
             requests: TaskTracker::new(),
             events: broadcast::channel(EVENT_BACKLOG).0,

@@ -23,6 +23,7 @@ pub mod models;
 pub mod port;
 pub mod providers;
 pub mod secrets;
+mod vault;
 
 pub use clients::NewClient;
 pub use clock::Clock;
