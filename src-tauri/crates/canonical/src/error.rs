@@ -21,6 +21,10 @@ pub struct Error {
     pub param: Option<String>,
     /// How long to wait, where the provider said so.
     pub retry_after: Option<Duration>,
+    /// What the provider said, as it said it, as far as it is kept: evidence for the book, shown on
+    /// demand and never logged.
+    #[serde(skip)]
+    pub body: Option<String>,
     /// For people: what happened, to what, and what to do. Never a secret, never request content.
     pub message: String,
 }
@@ -151,6 +155,7 @@ impl Error {
             code: None,
             param: None,
             retry_after: None,
+            body: None,
             message: message.into(),
         }
     }

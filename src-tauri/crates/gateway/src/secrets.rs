@@ -66,9 +66,26 @@ impl Secret {
         if self.0.len() < SECRET_LENGTH {
             return;
         }
-        let texts = [Some(&mut error.message), error.code.as_mut(), error.param.as_mut()];
-        for text in texts.into_iter().flatten().filter(|text| text.contains(self.expose())) {
-            *text = text.replace(self.expose(), HIDDEN);
+        let texts =
+            [Some(&mut error.message), error.code.as_mut(), error.param.as_mut(), error.body.as_mut()];
+        for text in texts.into_iter().flatten() {
+            if text.contains(self.expose()) {
+                *text = text.replace(self.expose(), HIDDEN);
+            }
+            self.hide_at_end(text);
+        }
+    }
+
+    /// A long text may have been cut in the middle of the key.
+    fn hide_at_end(&self, text: &mut String) {
+        let key = self.expose();
+        let beginnings = (SECRET_LENGTH..key.len()).rev().filter_map(|length| key.get(..length));
+        let bare = text.trim_end_matches('…').len();
+        for beginning in beginnings {
+            if text[..bare].ends_with(beginning) {
+                text.replace_range(bare - beginning.len()..bare, HIDDEN);
+                return;
+            }
         }
     }
 }
@@ -354,6 +371,19 @@ mod tests {
         for bad in ["", " \n", "a\nb", "a b", "schlüssel"] {
             assert!(matches!(Secret::new(bad), Err(SecretError::Invalid(_))), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_provider_that_repeats_the_key_tells_nobody() {
+        let secret = Secret::new("sk-test-123456").unwrap();
+        let mut error = canonical::Error::caller("Wrong key: sk-test-123456.");
+        error.body = Some("{\"key\":\"sk-test-123456\"} and cut: sk-test-12".to_owned());
+        secret.hide_in(&mut error);
+        assert_eq!(error.message, "Wrong key: •••.");
+        assert_eq!(error.body.as_deref(), Some("{\"key\":\"•••\"} and cut: •••"));
+        let mut cut = canonical::Error::caller("Wrong key: sk-test-1…");
+        secret.hide_in(&mut cut);
+        assert_eq!(cut.message, "Wrong key: •••…");
     }
 
     #[tokio::test]

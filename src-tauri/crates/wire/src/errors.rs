@@ -14,6 +14,9 @@ use crate::{Headers, Protocol, limits};
 /// Longest piece of a provider's message that is kept.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
+/// Longest piece of a provider's own words that is kept as evidence.
+const MAX_BODY_BYTES: usize = 16 << 10;
+
 /// Longest wait that a provider is believed; past it the header is nonsense.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -38,7 +41,14 @@ pub fn classify(status: u16, headers: &Headers, body: &[u8]) -> Error {
         None => from_text(status, body),
     };
     error.retry_after = retry_after(headers).or(error.retry_after);
+    error.body = kept(body);
     error
+}
+
+/// The body's text, cut where it is longer than is kept; `None` where there is none.
+fn kept(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY_BYTES)]);
+    (!text.trim().is_empty()).then(|| text.into_owned())
 }
 
 /// The error that an in-band object carries (`{"error": …}` in a stream's chunk).
@@ -46,7 +56,9 @@ pub fn classify(status: u16, headers: &Headers, body: &[u8]) -> Error {
 pub fn classify_value(status: u16, value: &Value) -> Option<Error> {
     evidence(value).map(|evidence| {
         let status = evidence.status.unwrap_or(status);
-        from_evidence(status, evidence)
+        let mut error = from_evidence(status, evidence);
+        error.body = kept(value.to_string().as_bytes());
+        error
     })
 }
 
