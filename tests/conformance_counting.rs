@@ -5,7 +5,7 @@
 use canonical::{ChatRequest, ErrorKind, Message, Role};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
-use signalbox_tests::judge::{every, same};
+use signalbox_tests::judge::{every_operation, same};
 use wire::{Counting, ProtocolId, Quirks, TargetContext};
 
 const FORMS: [(&str, ProtocolId, usize); 4] = [
@@ -24,7 +24,7 @@ fn every_recorded_count_decodes_to_what_it_says() {
     for (wire, protocol, expected) in FORMS {
         let Some(records) = corpus::of_wire(wire) else { return };
         assert_eq!(records.len(), expected, "{wire}");
-        every(records, |record| judge(protocol, record));
+        every_operation("token counts", records, |record| judge(protocol, record));
     }
 }
 

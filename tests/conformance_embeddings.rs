@@ -8,7 +8,7 @@ use canonical::embedding::{EmbeddingInput, EmbeddingTask, Vector};
 use canonical::{EmbeddingRequest, EmbeddingResponse, ErrorKind, PicoUsd};
 use serde_json::{Map, Value, json};
 use signalbox_tests::corpus::{self, Record};
-use signalbox_tests::judge::{every, same};
+use signalbox_tests::judge::{every, every_operation, same};
 use wire::embeddings::server;
 use wire::{Embeddings, EmbeddingsDialect as _, ProtocolId, Quirks, RequestHead, TargetContext};
 
@@ -42,7 +42,7 @@ fn model_in_path(record: &Record) -> Option<String> {
 fn every_recorded_answer_decodes_to_what_it_says() {
     let Some(records) = corpus::records("embeddings") else { return };
     assert_eq!(records.len(), 100, "records went missing");
-    let counts = every(records, judge);
+    let counts = every_operation("embeddings", records, judge);
     assert_eq!(counts.values().map(|count| count.errors).sum::<usize>(), 12, "{counts:?}");
 }
 

@@ -5,7 +5,7 @@
 use canonical::ErrorKind;
 use serde_json::Value;
 use signalbox_tests::corpus::{self, Record};
-use signalbox_tests::judge::{every, same};
+use signalbox_tests::judge::{every_operation, same};
 use wire::{ListedModel, Protocol, ProtocolId};
 
 /// Whose form a record has.
@@ -22,7 +22,7 @@ fn protocol(record: &Record) -> &'static dyn Protocol {
 fn every_recorded_list_decodes_to_what_it_says() {
     let Some(records) = corpus::records("models") else { return };
     assert_eq!(records.len(), 15, "records went missing");
-    let counts = every(records, judge);
+    let counts = every_operation("models", records, judge);
     assert_eq!(counts.values().map(|count| count.errors).sum::<usize>(), 4, "{counts:?}");
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use wire::{Protocol, Quirks};
 
-use crate::conformance;
+use crate::conformance::{self, Found};
 use crate::corpus::Record;
 
 /// Records judged of one provider.
@@ -53,6 +53,20 @@ pub fn every_answer(
     every(records, |record| {
         judge(record)?;
         conformance::passed(protocol, &Quirks::default(), record);
+        Ok(())
+    })
+}
+
+/// As [`every_answer`], for another `operation` than chat.
+pub fn every_operation(
+    operation: &str,
+    records: impl IntoIterator<Item = Record>,
+    judge: impl Fn(&Record) -> Result<(), String>,
+) -> BTreeMap<String, Count> {
+    every(records, |record| {
+        judge(record)?;
+        let error = record.response.status >= 400;
+        conformance::passed_as(operation, record, Found { error, ..Found::default() });
         Ok(())
     })
 }

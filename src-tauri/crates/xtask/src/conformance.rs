@@ -32,6 +32,9 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("watsonx-generate", "IBM watsonx' text generation"),
 ];
 
+/// What is asked of a provider beside chat; it has no text, calls or finish.
+const OPERATIONS: [&str; 3] = ["embeddings", "models", "token counts"];
+
 /// A line of what a test wrote (`tests/support/conformance.rs`).
 #[derive(Deserialize)]
 struct Line {
@@ -214,7 +217,8 @@ fn write(
     );
     page += "\n## Equal\n\n| protocol | provider | streamed | exchanges | text | tool calls | usage | finish | error |\n\
              | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
-    for ((protocol, provider, streamed), row) in rows {
+    let is_chat = |protocol: &str| !OPERATIONS.contains(&protocol);
+    for ((protocol, provider, streamed), row) in rows.iter().filter(|((protocol, ..), _)| is_chat(protocol)) {
         let Row { records, text, calls, usage, finish, error } = row;
         let streamed = if *streamed { "yes" } else { "no" };
         // Writing into a string cannot fail.
@@ -223,6 +227,11 @@ fn write(
             "| {protocol} | {provider} | {streamed} | {} | {text} | {calls} | {usage} | {finish} | {error} |",
             records.len()
         );
+    }
+    page += "\nOther than chat: every vector, every model, every count.\n\n\
+             | operation | provider | exchanges | error |\n| --- | --- | ---: | ---: |\n";
+    for ((operation, provider, _), row) in rows.iter().filter(|((operation, ..), _)| !is_chat(operation)) {
+        let _ = writeln!(page, "| {operation} | {provider} | {} | {} |", row.records.len(), row.error);
     }
     if !refused.is_empty() {
         page += "\n## Refused as they must be\n\n| protocol | exchanges | why |\n| --- | ---: | --- |\n";
