@@ -80,7 +80,8 @@ async fn damaged_streams_are_shown_as_far_as_they_go_and_noise_costs_nothing() -
         .map(|(number, case)| {
             let (http, base, key) = (http.clone(), base.clone(), key.clone());
             let model = format!("{}/case-{number}.", case.provider);
-            async move { tokio::spawn(async move { ask(&http, &base, &key, &model).await }).await? }
+            let provider = case.record.provider.clone();
+            async move { tokio::spawn(async move { ask(&http, &base, &key, &model, &provider).await }).await? }
         })
         .buffered(AT_ONCE)
         .collect()

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
-use crate::reading::at_client::{Answer, Said};
+use crate::reading::at_client::{self, Answer, Said};
 
 /// What one request brought.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +21,9 @@ pub struct Shown {
     pub error: Option<Value>,
 }
 
-/// Asks for a streamed answer with usage and reads it to its end.
-pub async fn ask(http: &Client, base: &str, key: &str, model: &str) -> Result<Shown> {
+/// Asks for a streamed answer with usage and reads it to its end. `provider` is who the recorded
+/// answer is from: in the verbatim lane the client sees that provider's own words.
+pub async fn ask(http: &Client, base: &str, key: &str, model: &str, provider: &str) -> Result<Shown> {
     let body = json!({
         "model": model,
         "stream": true,
@@ -40,15 +41,46 @@ pub async fn ask(http: &Client, base: &str, key: &str, model: &str) -> Result<Sh
         retry_after: header(&response, "retry-after"),
         ..Shown::default()
     };
+    let is_verbatim = header(&response, "x-signalbox-lane").as_deref() == Some("verbatim");
     // The port itself never cuts a body: a broken one is a failure of the test's own subject.
     let text = response.text().await.context("the port's own answer broke off")?;
-    if shown.status == 200 {
+    if shown.status == 200 && is_verbatim {
+        read_verbatim(&text, provider, &mut shown)?;
+    } else if shown.status == 200 {
         read_stream(&text, &mut shown)?;
     } else {
         let body: Value = serde_json::from_str(&text).context("the refusal is no JSON")?;
         shown.error = Some(body["error"].clone());
     }
     Ok(shown)
+}
+
+/// The provider's own stream, by the plain reading that says what it holds; behind it at most one
+/// error, the provider's or ours.
+fn read_verbatim(text: &str, provider: &str, shown: &mut Shown) -> Result<()> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut said = String::new();
+    for event in text.split_inclusive("\n\n") {
+        if shown.error.is_some() {
+            anyhow::ensure!(event.trim().is_empty(), "something follows the error: {event}");
+            continue;
+        }
+        let data = event.lines().find_map(|line| line.strip_prefix("data:"));
+        let chunk: Option<Value> = data.and_then(|data| serde_json::from_str(data.trim()).ok());
+        shown.error = chunk.as_ref().and_then(error_in);
+        if shown.error.is_none() {
+            said.push_str(event);
+        }
+    }
+    let is_done = said.lines().any(|line| line.trim_end() == "data: [DONE]");
+    shown.answer = at_client::read("openai-chat", provider, &said);
+    shown.answer.is_whole = if shown.error.is_some() { is_done } else { shown.answer.is_whole };
+    Ok(())
+}
+
+fn error_in(chunk: &Value) -> Option<Value> {
+    let of_choices = chunk["choices"].as_array().into_iter().flatten().map(|choice| &choice["error"]);
+    std::iter::once(&chunk["error"]).chain(of_choices).find(|error| !error.is_null()).cloned()
 }
 
 fn read_stream(text: &str, shown: &mut Shown) -> Result<()> {

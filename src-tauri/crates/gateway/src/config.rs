@@ -94,6 +94,9 @@ pub struct RouteConfig {
 pub struct Timeouts {
     /// For a connection, TLS included.
     pub connect: Duration,
+    /// From sending an attempt to the head of its answer, streamed or not: a provider that is asked
+    /// for a whole answer may send no byte before it is written.
+    pub first_byte: Duration,
     /// From sending an attempt to the first piece of its streamed answer. Comments and pings do
     /// not count as one.
     pub first_content: Duration,
@@ -107,6 +110,8 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
+            // As long as the vendors' own SDKs wait for an answer that comes whole.
+            first_byte: Duration::from_secs(600),
             // Models that think first take minutes, not seconds, to their first word.
             first_content: Duration::from_secs(180),
             idle: Duration::from_secs(120),

@@ -60,6 +60,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether `text` repeats the key; never for a placeholder, see [`Self::hide_in`].
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        self.0.len() >= SECRET_LENGTH && text.windows(self.0.len()).any(|part| part == self.0.as_bytes())
+    }
+
     /// Takes the key out of what a provider says of a failure: some repeat the key that they refuse.
     /// A placeholder for a server that asks for none ("none", "x") is no secret, and stays.
     pub(crate) fn hide_in(&self, error: &mut canonical::Error) {

@@ -305,7 +305,7 @@ fn plain_text() -> Error {
     )
 }
 
-fn too_large(_: FrameTooLarge) -> Error {
+pub(crate) fn too_large(_: FrameTooLarge) -> Error {
     too_much(&format!("one piece of more than {} MiB", MAX_FRAME_BYTES >> 20))
 }
 

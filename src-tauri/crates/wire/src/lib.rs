@@ -27,6 +27,7 @@ pub mod openai_chat;
 pub mod openai_responses;
 pub mod quirks;
 pub mod signatures;
+pub mod verbatim;
 
 use canonical::{ChatRequest, ChatResponse, Error, StreamEvent};
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,11 @@ pub trait Protocol: Send + Sync {
     /// `gateway::egress` signs. Fails with the caller's fault where the protocol cannot say it.
     fn encode_request(&self, request: &ChatRequest, target: &TargetContext<'_>)
     -> Result<HttpRequest, Error>;
+
+    /// Where a request goes that brings its own body (see [`verbatim`]); `None` where none can.
+    fn address(&self, _stream: bool, _target: &TargetContext<'_>) -> Option<HttpRequest> {
+        None
+    }
 
     /// A whole answer (status 200, not streamed).
     fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error>;
@@ -271,6 +277,10 @@ pub trait StreamEncoder: Send {
     fn content_type(&self) -> &'static str {
         "text/event-stream; charset=utf-8"
     }
+
+    /// The provider's own bytes went out instead of events, in the form that the client asked for;
+    /// an error may still follow.
+    fn follow_raw(&mut self) {}
 
     fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
 

@@ -23,7 +23,7 @@ use crate::{ProtocolId, Quirks};
 /// What every envelope begins with; twelve bytes, so that its base64 is the same in each envelope.
 const MARK: &[u8; 12] = b"signalbox:1:";
 /// The same in base64, of either alphabet.
-const CODED_MARK: &str = "c2lnbmFsYm94OjE6";
+pub(crate) const CODED_MARK: &str = "c2lnbmFsYm94OjE6";
 
 /// A client may write base64 in either alphabet, with and without padding.
 const LENIENT: GeneralPurposeConfig =

@@ -101,7 +101,8 @@ impl Generation {
                     self.take_whole(&response);
                     self.note(&mut due, gateway.clock().now());
                 }
-                Some(EngineEvent::Committed(_)) => {}
+                // Bytes come to those who sent some, which a chat does not.
+                Some(EngineEvent::Committed(_) | EngineEvent::Raw(_) | EngineEvent::RawWhole(_)) => {}
                 Some(EngineEvent::Ended(ending)) => break Some(ending),
                 None => break None,
             }

@@ -22,7 +22,7 @@ const PORT_KEYS: &[&str] = &["listen"];
 const PROVIDER_KEYS: &[&str] = &["id", "kind", "base_url", "key", "protocol", "models"];
 const ROUTE_KEYS: &[&str] = &["name", "strategy", "targets"];
 const TARGET_KEYS: &[&str] = &["provider", "model"];
-const TIMEOUT_KEYS: &[&str] = &["connect", "first_content", "idle", "total"];
+const TIMEOUT_KEYS: &[&str] = &["connect", "first_byte", "first_content", "idle", "total"];
 const LIMIT_KEYS: &[&str] = &["max_body_bytes"];
 
 /// The smallest body limit that still lets an ordinary request through.
@@ -324,6 +324,7 @@ impl Reader<'_> {
         self.refuse_unknown(table, "timeouts", TIMEOUT_KEYS);
         for (name, field) in [
             ("connect", &mut timeouts.connect),
+            ("first_byte", &mut timeouts.first_byte),
             ("first_content", &mut timeouts.first_content),
             ("idle", &mut timeouts.idle),
             ("total", &mut timeouts.total),

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use canonical::grammar::Grammar;
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin, Retry, StreamEvent};
+use bytes::Bytes;
+use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin, Retry};
 use reqwest::Response;
-use tokio::time::{Instant, timeout_at};
-use wire::driver::StreamDriver;
+use tokio::time::{Instant, timeout, timeout_at};
+use wire::verbatim::TapOptions;
 use wire::{Headers, TargetContext, errors};
 
+use super::lane::{self, Inbound, Lane, Outgoing};
 use super::seen::Seen;
+use super::source::{Arrived, More, Source, broken};
 use crate::core::Core;
 use crate::egress::client;
 use crate::models;
@@ -30,6 +32,8 @@ pub(super) struct Attempt<'a> {
     pub provider: &'a Provider,
     pub model: &'a str,
     pub request: &'a ChatRequest,
+    /// The same as the client sent it.
+    pub inbound: Option<&'a Inbound>,
     /// The whole request's.
     pub deadline: Instant,
 }
@@ -37,14 +41,40 @@ pub(super) struct Attempt<'a> {
 /// An answer that has begun.
 pub(super) enum Opened {
     Stream(Box<OpenStream>),
-    Whole(Box<ChatResponse>),
+    Whole(Box<WholeAnswer>),
+}
+
+pub(super) struct WholeAnswer {
+    pub response: ChatResponse,
+    /// The provider's own bytes, where the client gets them as they are.
+    pub raw: Option<Bytes>,
+    /// What the provider says that its bytes are.
+    pub content_type: Option<String>,
+}
+
+impl Opened {
+    pub(super) fn lane(&self) -> Lane {
+        match self {
+            Self::Stream(stream) => stream.source.lane(),
+            Self::Whole(answer) if answer.raw.is_some() => Lane::Verbatim,
+            Self::Whole(_) => Lane::Translated,
+        }
+    }
+
+    /// Of a whole answer's own bytes.
+    pub(super) fn content_type(&self) -> Option<&str> {
+        match self {
+            Self::Stream(_) => None,
+            Self::Whole(answer) => answer.content_type.as_deref(),
+        }
+    }
 }
 
 /// A stream whose first content is here.
 pub(super) struct OpenStream {
     pub source: Source,
     /// What has arrived so far.
-    pub pending: Vec<StreamEvent>,
+    pub pending: Arrived,
     /// Everything is in `pending`.
     pub is_over: bool,
     /// What broke the stream right behind `pending`.
@@ -59,7 +89,7 @@ impl Attempt<'_> {
         if !self.request.stream {
             // The answer comes in one piece when it is written: only the deadline can tell.
             return match timeout_at(self.deadline, self.whole(seen)).await {
-                Ok(result) => result.map(|response| Opened::Whole(Box::new(response))),
+                Ok(result) => result.map(|answer| Opened::Whole(Box::new(answer))),
                 Err(_) => Err(self.out_of_time()),
             };
         }
@@ -75,19 +105,14 @@ impl Attempt<'_> {
     }
 
     async fn stream(&self, seen: &mut Seen) -> Result<OpenStream, Error> {
-        let response = self.send(seen).await?;
-        let mut source = Source {
-            response,
-            driver: StreamDriver::new(self.provider.protocol, &self.provider.quirks),
-            grammar: cfg!(debug_assertions).then(Grammar::default),
-            provider: self.provider.id.clone(),
-        };
-        let mut pending = Vec::new();
+        let (response, tap) = self.send(seen).await?;
+        let mut source = Source::new(response, self.provider, tap);
+        let mut pending = Arrived::default();
         loop {
-            let from = pending.len();
+            let from = pending.events.len();
             let step = source.next(&mut pending).await;
             let now = self.core.clock.now();
-            for event in &pending[from..] {
+            for event in &pending.events[from..] {
                 seen.note(event, now);
             }
             let has_content = seen.first_content.is_some();
@@ -108,8 +133,8 @@ impl Attempt<'_> {
         }
     }
 
-    async fn whole(&self, seen: &mut Seen) -> Result<ChatResponse, Error> {
-        let response = self.send(seen).await?;
+    async fn whole(&self, seen: &mut Seen) -> Result<WholeAnswer, Error> {
+        let (response, tap) = self.send(seen).await?;
         let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
         let body =
             client::read_body(response, client::MAX_BODY_BYTES).await.map_err(|error| match error {
@@ -135,12 +160,17 @@ impl Attempt<'_> {
         seen.first_content.get_or_insert(self.core.clock.now());
         match seen.finish_error() {
             Some(error) => Err(error),
-            None => Ok(response),
+            None => Ok(WholeAnswer {
+                response,
+                raw: tap.is_some().then(|| body.into()),
+                content_type: headers.get("content-type").map(str::to_owned),
+            }),
         }
     }
 
-    /// Sends the request; an answer with an error status is an error.
-    async fn send(&self, seen: &mut Seen) -> Result<Response, Error> {
+    /// Sends the request; an answer with an error status is an error. With the answer comes how its
+    /// bytes are passed on, where they are.
+    async fn send(&self, seen: &mut Seen) -> Result<(Response, Option<TapOptions>), Error> {
         let provider = self.provider;
         let key = self.core.secrets.key(&provider.id, &provider.key).await;
         let key = key.map_err(|error| models::key_error(&error))?;
@@ -149,17 +179,24 @@ impl Attempt<'_> {
             quirks: &provider.quirks,
             max_output_tokens: models::max_output_tokens(&self.core.lists, provider, self.model),
         };
-        let request = provider.protocol.encode_request(self.request, &target)?;
+        let Outgoing { http, tap } = lane::choose(self.request, self.inbound, provider, &target)?;
         seen.was_sent = true;
         seen.key = key;
-        let sent = self.snapshot.egress.send(provider, request, seen.key.as_ref(), self.request.stream).await;
+        let sending = self.snapshot.egress.send(provider, http, seen.key.as_ref(), self.request.stream);
+        let first_byte = self.snapshot.config.timeouts.first_byte;
+        let Ok(sent) = timeout(first_byte, sending).await else {
+            let waited = first_byte.as_secs_f64();
+            return Err(
+                self.timeout(&format!("did not begin to answer within {waited} s (timeouts.first_byte)"))
+            );
+        };
         let response = sent.inspect_err(|failure| seen.was_sent = failure.was_sent).map_err(|it| it.error)?;
         let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
         seen.http_status = Some(status);
         seen.provider_request_id =
             REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(name)).map(str::to_owned);
         if (200..300).contains(&status) {
-            return Ok(response);
+            return Ok((response, tap));
         }
         Err(self.refusal(response, status, &headers).await)
     }
@@ -223,79 +260,4 @@ pub(super) fn out_of_time(provider: &str, total: std::time::Duration) -> Error {
     );
     error.retry = Retry::Never;
     error
-}
-
-fn broken(provider: &str, error: &reqwest::Error) -> Error {
-    tracing::debug!(provider, is_body = error.is_body(), "the connection broke");
-    Error::new(
-        ErrorKind::Truncated,
-        Origin::Network,
-        format!("The connection to the provider \"{provider}\" broke before its answer was complete."),
-    )
-}
-
-/// Whether a stream goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum More {
-    Yes,
-    No,
-}
-
-/// One provider's stream: bytes in, events out.
-pub(super) struct Source {
-    response: Response,
-    driver: StreamDriver,
-    /// Checks our own decoders; only in debug builds.
-    grammar: Option<Grammar>,
-    provider: String,
-}
-
-impl Source {
-    /// Waits for the next bytes and appends the events that they complete; possibly none.
-    /// Nothing is lost when it is dropped while it waits.
-    pub(super) async fn next(&mut self, out: &mut Vec<StreamEvent>) -> Result<More, Error> {
-        let from = out.len();
-        let step = match self.response.chunk().await {
-            Ok(Some(bytes)) => self.driver.push(&bytes, out).map(|()| More::Yes),
-            Ok(None) => self.driver.finish(out).map(|()| More::No),
-            Err(error) => self.finish_early(out, broken(&self.provider, &error)),
-        };
-        self.check(&out[from..])?;
-        step
-    }
-
-    /// The provider says nothing more. Fine where it had said its protocol's own last word and
-    /// merely keeps the line open; `error` else.
-    pub(super) fn finish_early(&mut self, out: &mut Vec<StreamEvent>, error: Error) -> Result<More, Error> {
-        match self.driver.finish(out) {
-            Ok(()) => Ok(More::No),
-            Err(_) => Err(error),
-        }
-    }
-
-    /// Counts of what was passed over, for the log.
-    pub(super) fn log(&self) {
-        let counters = self.driver.counters();
-        if counters.unknown + counters.malformed > 0 {
-            tracing::info!(
-                provider = self.provider,
-                frames = counters.frames,
-                unknown = counters.unknown,
-                malformed = counters.malformed,
-                "a stream had pieces that were passed over"
-            );
-        }
-    }
-
-    fn check(&mut self, events: &[StreamEvent]) -> Result<(), Error> {
-        let Some(grammar) = &mut self.grammar else { return Ok(()) };
-        // The law's sentence may quote the event and with it content: it is not repeated.
-        events.iter().try_for_each(|event| grammar.accept(event)).map_err(|_| {
-            Error::new(
-                ErrorKind::Internal,
-                Origin::Gateway,
-                "A decoder of Signalbox made events in an order that its own grammar forbids.",
-            )
-        })
-    }
 }

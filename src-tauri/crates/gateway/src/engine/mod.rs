@@ -1,6 +1,7 @@
 //! The life of a request, a file per stage: [`admit`] (which targets, under which name), [`race`]
-//! (attempt after attempt until one answers), [`attempt`] (one target asked), [`relay`] (its
-//! answer passed on), [`settle`] (what it cost, into the book).
+//! (attempt after attempt until one answers), [`lane`] (the client's own bytes, or ours),
+//! [`attempt`] (one target asked), [`source`] (its stream read), [`relay`] (its answer passed on),
+//! [`settle`] (what it cost, into the book).
 //!
 //! A request runs in a task of its own and speaks to its caller through a bounded channel: a
 //! caller that reads slowly slows its own provider down and nobody else. A caller that drops the
@@ -8,19 +9,24 @@
 
 pub mod admit;
 mod attempt;
+mod lane;
 mod race;
 mod relay;
 mod seen;
 mod settle;
+mod source;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use canonical::{ChatRequest, ChatResponse, Error, FinishReason, StreamEvent, Usage};
 use ledger::{Cost, Outcome};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::Core;
+
+pub use lane::{Inbound, Lane};
 
 /// Events that wait between the engine and a slow caller.
 const CHANNEL_EVENTS: usize = 64;
@@ -38,6 +44,9 @@ pub struct Caller {
     /// The request's id, where the caller wrote it down before asking (the chat saves its message
     /// first); a new one else.
     pub request_id: Option<String>,
+    /// What the client sent, as it sent it: a provider of the same family may get just that, and
+    /// the caller hears `Raw` or `RawWhole`. `None` for the chat window.
+    pub inbound: Option<Inbound>,
 }
 
 /// A request under way. Dropping it (or its `events`) is leaving: the provider is hung up on.
@@ -52,19 +61,30 @@ pub struct Running {
 
 /// What a caller hears of its request.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "Nearly every event is an `Answer`; a box each would cost more."
-)]
 pub enum EngineEvent {
     /// A target answers; no other one will be asked from here on.
     Committed(Committed),
     /// A piece of the answer; only where the request asked for a stream.
     Answer(StreamEvent),
+    /// The next bytes of the provider's own stream, in whole frames; instead of `Answer`, where
+    /// the lane is [`Lane::Verbatim`].
+    Raw(Raw),
     /// The whole answer; only where the request did not ask for a stream.
     Whole(Box<ChatResponse>),
+    /// The whole answer in the provider's own bytes; instead of `Whole`, where the lane is
+    /// [`Lane::Verbatim`].
+    RawWhole(Bytes),
     /// The end, good or bad; always the last.
     Ended(Box<Ending>),
+}
+
+/// Bytes of a provider's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw {
+    pub bytes: Bytes,
+    /// They are the provider's own word for the error that `Ended` tells next: nothing of ours may
+    /// follow them.
+    pub is_last_word: bool,
 }
 
 /// Who answers.
@@ -75,6 +95,11 @@ pub struct Committed {
     pub model: String,
     /// Attempts so far, this one included.
     pub attempts: u32,
+    pub lane: Lane,
+    /// What the provider calls a whole answer's bytes.
+    pub content_type: Option<String>,
+    /// The provider's own id of the request.
+    pub provider_request_id: Option<String>,
 }
 
 /// How a request ended.

@@ -13,7 +13,7 @@ use super::attempt::{Attempt, Opened};
 use super::relay::{Relayed, relay};
 use super::seen::Seen;
 use super::settle::{Book, Why};
-use super::{Caller, Committed, EngineEvent, Line};
+use super::{Caller, Committed, EngineEvent, Inbound, Line};
 use crate::core::Core;
 use crate::providers::Snapshot;
 
@@ -22,9 +22,10 @@ pub(super) async fn run(
     core: Arc<Core>,
     request_id: String,
     request: ChatRequest,
-    caller: Caller,
+    mut caller: Caller,
     line: Line,
 ) {
+    let inbound = caller.inbound.take();
     let running = core.count_running();
     let snapshot = core.snapshot();
     let mut book = Book::new(&core, request_id, caller, &request);
@@ -37,7 +38,13 @@ pub(super) async fn run(
     };
     let result = match admitted {
         Ok(admitted) => {
-            let race = Race { core: &core, snapshot: &snapshot, request: &request, line: &line };
+            let race = Race {
+                core: &core,
+                snapshot: &snapshot,
+                request: &request,
+                inbound: inbound.as_ref(),
+                line: &line,
+            };
             race.run(admitted, &mut book).await
         }
         Err(error) => Err(error),
@@ -51,6 +58,7 @@ struct Race<'a> {
     core: &'a Arc<Core>,
     snapshot: &'a Arc<Snapshot>,
     request: &'a ChatRequest,
+    inbound: Option<&'a Inbound>,
     line: &'a Line,
 }
 
@@ -128,6 +136,7 @@ impl Race<'_> {
             provider,
             model: &target.model,
             request: self.request,
+            inbound: self.inbound,
             deadline,
         };
         let opened = tokio::select! {
@@ -150,13 +159,22 @@ impl Race<'_> {
             provider: target.provider.clone(),
             model: target.model.clone(),
             attempts: book.attempts(),
+            lane: opened.lane(),
+            content_type: opened.content_type().map(str::to_owned),
+            provider_request_id: seen.provider_request_id.clone(),
         };
         let relayed = match (self.line.send(EngineEvent::Committed(committed)).await, opened) {
             (Err(_), _) => Relayed::Left,
-            (Ok(()), Opened::Whole(response)) => match self.line.send(EngineEvent::Whole(response)).await {
-                Ok(()) => Relayed::Complete,
-                Err(_) => Relayed::Left,
-            },
+            (Ok(()), Opened::Whole(answer)) => {
+                let event = match answer.raw {
+                    Some(bytes) => EngineEvent::RawWhole(bytes),
+                    None => EngineEvent::Whole(Box::new(answer.response)),
+                };
+                match self.line.send(event).await {
+                    Ok(()) => Relayed::Complete,
+                    Err(_) => Relayed::Left,
+                }
+            }
             (Ok(()), Opened::Stream(stream)) => {
                 let timeouts = &self.snapshot.config.timeouts;
                 relay(self.core, *stream, &mut seen, self.line, &provider.id, timeouts, deadline).await

@@ -1,11 +1,13 @@
 //! A committed answer passed on, event by event, to a caller who may be slow or leave.
 
-use canonical::{Error, ErrorKind, Origin, StreamEvent};
+use canonical::{Error, ErrorKind, Origin};
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{More, OpenStream, out_of_time};
+use super::attempt::{OpenStream, out_of_time};
+use super::lane::Lane;
 use super::seen::Seen;
-use super::{EngineEvent, Left, Line};
+use super::source::{Arrived, More};
+use super::{EngineEvent, Left, Line, Raw};
 use crate::config::Timeouts;
 use crate::core::Core;
 
@@ -29,8 +31,10 @@ pub(super) async fn relay(
     deadline: Instant,
 ) -> Relayed {
     let OpenStream { mut source, mut pending, mut is_over, mut error } = stream;
+    let lane = source.lane();
     let relayed = loop {
-        if send_all(line, &mut pending).await.is_err() {
+        pending.hide(seen.key.as_ref());
+        if pass_on(line, &mut pending, lane).await.is_err() {
             break Relayed::Left;
         }
         if let Some(error) = error {
@@ -40,7 +44,7 @@ pub(super) async fn relay(
             break Relayed::Complete;
         }
         // Only events move it: pings and comments make none.
-        let idle = core.clock.now() + timeouts.idle;
+        let mut idle = core.clock.now() + timeouts.idle;
         let step = loop {
             let step = tokio::select! {
                 biased;
@@ -48,7 +52,14 @@ pub(super) async fn relay(
                 step = timeout_at(idle.min(deadline), source.next(&mut pending)) => step,
             };
             match step {
-                Ok(Ok(More::Yes)) if pending.is_empty() => {}
+                Ok(Ok(More::Yes)) if pending.events.is_empty() => {
+                    let since = core.clock.now();
+                    if pass_on(line, &mut pending, lane).await.is_err() {
+                        break None;
+                    }
+                    // The time in which a slow client took them is not the provider's.
+                    idle += core.clock.now() - since;
+                }
                 Ok(step) => break Some(step),
                 Err(_) => {
                     let error = if idle < deadline {
@@ -61,7 +72,7 @@ pub(super) async fn relay(
             }
         };
         let now = core.clock.now();
-        for event in &pending {
+        for event in &pending.events {
             seen.note(event, now);
         }
         match step {
@@ -75,9 +86,22 @@ pub(super) async fn relay(
     relayed
 }
 
-async fn send_all(line: &Line, events: &mut Vec<StreamEvent>) -> Result<(), Left> {
-    for event in events.drain(..) {
-        line.send(EngineEvent::Answer(event)).await?;
+/// Passes on what has arrived: the provider's bytes, or its events for the client's own dialect.
+async fn pass_on(line: &Line, arrived: &mut Arrived, lane: Lane) -> Result<(), Left> {
+    match lane {
+        Lane::Translated => {
+            for event in arrived.events.drain(..) {
+                line.send(EngineEvent::Answer(event)).await?;
+            }
+        }
+        Lane::Verbatim => {
+            arrived.events.clear();
+            let last = arrived.raw.len().saturating_sub(1);
+            for (position, bytes) in arrived.raw.drain(..).enumerate() {
+                let is_last_word = arrived.has_last_word && position == last;
+                line.send(EngineEvent::Raw(Raw { bytes, is_last_word })).await?;
+            }
+        }
     }
     Ok(())
 }

@@ -10,12 +10,14 @@ use canonical::{ChatResponse, Error, ErrorKind, Origin};
 use futures_util::stream;
 use wire::{AnswerContext, Dialect, StreamEncoder};
 
-use crate::engine::{EngineEvent, Running};
+use crate::engine::{Committed, EngineEvent, Lane, Running};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-signalbox-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-signalbox-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-signalbox-attempts");
+const LANE: HeaderName = HeaderName::from_static("x-signalbox-lane");
+const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-provider-request-id");
 
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Response {
@@ -62,28 +64,49 @@ pub(super) async fn answer(
             mark(&mut response, receipt.provider.as_deref(), receipt.model.as_deref(), receipt.attempts);
             return response;
         }
-        Some(EngineEvent::Answer(_) | EngineEvent::Whole(_)) | None => return refuse(&no_answer()),
+        Some(
+            EngineEvent::Answer(_) | EngineEvent::Raw(_) | EngineEvent::Whole(_) | EngineEvent::RawWhole(_),
+        )
+        | None => return refuse(&no_answer()),
     };
     let mut response = if wants_stream {
-        streamed(dialect.stream_encoder(&context), running)
+        streamed(dialect.stream_encoder(&context), running, &committed)
     } else {
         match whole(&mut running).await {
-            Ok(answer) => json(StatusCode::OK, dialect.encode_response(&answer, &context)),
+            Ok(Whole::Decoded(answer)) => json(StatusCode::OK, dialect.encode_response(&answer, &context)),
+            Ok(Whole::Raw(bytes)) => raw(bytes, committed.content_type.as_deref()),
             Err(error) => refuse(&error),
         }
     };
+    insert(response.headers_mut(), LANE, committed.lane.as_str());
+    if let Some(id) = &committed.provider_request_id {
+        insert(response.headers_mut(), PROVIDER_REQUEST_ID, id);
+    }
     insert(response.headers_mut(), REQUEST_ID, &request_id);
     mark(&mut response, Some(&committed.provider), Some(&committed.model), committed.attempts);
     response
 }
 
+/// A whole answer in the provider's own bytes, called what the provider calls it.
+fn raw(body: Bytes, content_type: Option<&str>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    insert(response.headers_mut(), CONTENT_TYPE, content_type.unwrap_or("application/json"));
+    response
+}
+
+enum Whole {
+    Decoded(Box<ChatResponse>),
+    Raw(Bytes),
+}
+
 /// The whole answer. Waits for its settling too, so that a client that has its answer finds it in
 /// the book.
-async fn whole(running: &mut Running) -> Result<ChatResponse, Error> {
+async fn whole(running: &mut Running) -> Result<Whole, Error> {
     let mut answer = None;
     while let Some(event) = running.events.recv().await {
         match event {
-            EngineEvent::Whole(response) => answer = Some(*response),
+            EngineEvent::Whole(response) => answer = Some(Whole::Decoded(response)),
+            EngineEvent::RawWhole(bytes) => answer = Some(Whole::Raw(bytes)),
             EngineEvent::Ended(ending) => {
                 return match (ending.error, answer) {
                     (None, Some(answer)) => Ok(answer),
@@ -91,7 +114,7 @@ async fn whole(running: &mut Running) -> Result<ChatResponse, Error> {
                     (None, None) => Err(no_answer()),
                 };
             }
-            EngineEvent::Committed(_) | EngineEvent::Answer(_) => {}
+            EngineEvent::Committed(_) | EngineEvent::Answer(_) | EngineEvent::Raw(_) => {}
         }
     }
     Err(no_answer())
@@ -105,13 +128,20 @@ fn no_answer() -> Error {
 struct Writer {
     encoder: Box<dyn StreamEncoder>,
     running: Running,
+    /// In the verbatim lane the provider has said the end itself.
+    lane: Lane,
+    /// The provider's own error was the last word.
+    has_last_word: bool,
 }
 
 /// A stream whose client slows it down by reading slowly, and ends it by leaving: dropping the
 /// body drops `running`.
-fn streamed(encoder: Box<dyn StreamEncoder>, running: Running) -> Response {
+fn streamed(mut encoder: Box<dyn StreamEncoder>, running: Running, committed: &Committed) -> Response {
+    if committed.lane == Lane::Verbatim {
+        encoder.follow_raw();
+    }
     let content_type = HeaderValue::from_static(encoder.content_type());
-    let writer = Writer { encoder, running };
+    let writer = Writer { encoder, running, lane: committed.lane, has_last_word: false };
     let body = stream::unfold(Some(writer), |writer| async move {
         let (bytes, writer) = next_bytes(writer?).await?;
         Some((Ok::<Bytes, Infallible>(bytes), writer))
@@ -131,14 +161,18 @@ async fn next_bytes(mut writer: Writer) -> Option<(Bytes, Option<Writer>)> {
     loop {
         match next {
             Some(EngineEvent::Answer(event)) => writer.encoder.event(&event, &mut out),
-            Some(EngineEvent::Ended(ending)) => {
-                match ending.error {
-                    None => writer.encoder.end(&mut out),
-                    Some(error) => writer.encoder.error(&error, &mut out),
+            Some(EngineEvent::Raw(raw)) => {
+                writer.has_last_word = raw.is_last_word;
+                if out.is_empty() && writer.running.events.is_empty() {
+                    return Some((raw.bytes, Some(writer)));
                 }
+                out.extend_from_slice(&raw.bytes);
+            }
+            Some(EngineEvent::Ended(ending)) => {
+                writer.end(ending.error.as_ref(), &mut out);
                 return Some((out.into(), None));
             }
-            Some(EngineEvent::Committed(_) | EngineEvent::Whole(_)) => {}
+            Some(EngineEvent::Committed(_) | EngineEvent::Whole(_) | EngineEvent::RawWhole(_)) => {}
             None => {
                 writer.encoder.error(&no_answer(), &mut out);
                 return Some((out.into(), None));
@@ -149,6 +183,18 @@ async fn next_bytes(mut writer: Writer) -> Option<(Bytes, Option<Writer>)> {
             Err(_) if out.is_empty() => writer.running.events.recv().await,
             Err(_) => return Some((out.into(), Some(writer))),
         };
+    }
+}
+
+impl Writer {
+    /// The dialect's own end, unless the provider has said it.
+    fn end(&mut self, error: Option<&Error>, out: &mut Vec<u8>) {
+        match (error, self.lane) {
+            (Some(_), Lane::Verbatim) if self.has_last_word => {}
+            (Some(error), _) => self.encoder.error(error, out),
+            (None, Lane::Translated) => self.encoder.end(out),
+            (None, Lane::Verbatim) => {}
+        }
     }
 }
 

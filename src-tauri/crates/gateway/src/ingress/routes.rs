@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use canonical::{Error, ErrorKind, Origin};
 use futures_util::StreamExt;
-use wire::{AnswerContext, Dialect};
+use wire::{AnswerContext, Dialect, verbatim};
 
 use super::auth::Keyring;
 use super::{guard, models, reply};
 use crate::core::Core;
-use crate::engine::{self, Caller};
+use crate::engine::{self, Caller, Inbound};
 
 /// The family whose clients also ask for `/v1/models`, and whose errors most clients can read.
 pub(super) const OPENAI: &str = "openai-chat";
@@ -110,10 +110,15 @@ async fn converse(
 ) -> Response {
     let query = request.uri().query().map(str::to_owned);
     match accept(port, dialect, model, stream, request).await {
-        Ok((request, client)) => {
+        Ok((request, client, inbound)) => {
             let (requested_model, include_usage) = (request.model.clone(), request.include_usage);
             let (wants_stream, hide_reasoning) = (request.stream, request.hide_reasoning);
-            let caller = Caller { client: Some(client), dialect: dialect.family(), ..Caller::default() };
+            let caller = Caller {
+                client: Some(client),
+                dialect: dialect.family(),
+                inbound: Some(inbound),
+                ..Caller::default()
+            };
             let running = engine::chat(&port.core, request, caller);
             let context = AnswerContext {
                 request_id: running.request_id.clone(),
@@ -136,15 +141,19 @@ async fn accept(
     model: Option<&str>,
     stream: bool,
     request: Request,
-) -> Result<(canonical::ChatRequest, String), Error> {
+) -> Result<(canonical::ChatRequest, String, Inbound), Error> {
     let (head, body) = request.into_parts();
     let limit = port.core.snapshot().config.limits.max_body_bytes;
     match authenticate(port, &head.headers, &head.uri).await {
         Ok(client) => {
-            let headers = headers_of(&head.headers);
+            let (headers, pairs) = (headers_of(&head.headers), query_of(&head.uri));
             let query = head.uri.query();
             let head = wire::RequestHead { model, stream, query, headers: Some(&headers) };
-            Ok((dialect.decode_request(&head, &read(body, limit).await?)?, client))
+            let body = read(body, limit).await?;
+            let request = dialect.decode_request(&head, &body)?;
+            let headers = verbatim::passed(&headers);
+            let inbound = Inbound { family: dialect.family(), body: body.into(), headers, query: pairs };
+            Ok((request, client, inbound))
         }
         Err(error) => {
             let _ = read(body, 0).await;
@@ -159,6 +168,12 @@ fn headers_of(headers: &HeaderMap) -> wire::Headers {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
     headers.iter().filter_map(text).collect()
+}
+
+/// The parameters of the URL without the one that may hold a client's key.
+fn query_of(uri: &Uri) -> Vec<(String, String)> {
+    let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Vec::new() };
+    pairs.into_iter().filter(|(name, _)| name != "key").collect()
 }
 
 pub(super) async fn authenticate(port: &Port, headers: &HeaderMap, uri: &Uri) -> Result<String, Error> {

@@ -65,6 +65,7 @@ async fn the_chat_window_uses_the_same_engine_without_the_port() {
             }
             EngineEvent::Answer(_) => kinds.push("answer"),
             EngineEvent::Whole(_) => kinds.push("whole"),
+            EngineEvent::Raw(_) | EngineEvent::RawWhole(_) => kinds.push("raw"),
             EngineEvent::Ended(ending) => {
                 assert_eq!(ending.outcome, Outcome::Ok);
                 assert!(ending.receipt.usage.is_some());

@@ -43,6 +43,10 @@ impl Protocol for AnthropicMessages {
         request::encode(request, target)
     }
 
+    fn address(&self, _: bool, _: &TargetContext<'_>) -> Option<HttpRequest> {
+        Some(address())
+    }
+
     fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
         stream::decode_whole(body)
     }
@@ -84,6 +88,12 @@ impl Protocol for AnthropicMessages {
     fn counting(&self) -> Option<&'static dyn Counting> {
         Some(&crate::counting::anthropic::Anthropic)
     }
+}
+
+fn address() -> HttpRequest {
+    let mut sent = HttpRequest::post("/messages", Vec::new());
+    sent.headers.push((VERSION_HEADER.0, VERSION_HEADER.1.into()));
+    sent
 }
 
 /// `what` came in a form that is not this protocol's.

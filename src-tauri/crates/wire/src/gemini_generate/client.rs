@@ -36,6 +36,10 @@ impl Protocol for GeminiGenerate {
         request::encode(request, target)
     }
 
+    fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
+        request::address(stream, target)
+    }
+
     fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
         stream::decode_whole(body)
     }

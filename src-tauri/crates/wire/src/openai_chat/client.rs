@@ -40,7 +40,11 @@ impl Protocol for OpenAiChat {
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
         let body = request::encode(request, target)?;
-        Ok(HttpRequest::post("/chat/completions", body.to_string().into_bytes()))
+        Ok(HttpRequest { body: body.to_string().into_bytes(), ..address() })
+    }
+
+    fn address(&self, _: bool, _: &TargetContext<'_>) -> Option<HttpRequest> {
+        Some(address())
     }
 
     fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error> {
@@ -66,6 +70,10 @@ impl Protocol for OpenAiChat {
     fn embeddings(&self) -> Option<&'static dyn Embeddings> {
         Some(&crate::embeddings::openai::OpenAi)
     }
+}
+
+fn address() -> HttpRequest {
+    HttpRequest::post("/chat/completions", Vec::new())
 }
 
 fn listed_model(model: &Value) -> Option<ListedModel> {

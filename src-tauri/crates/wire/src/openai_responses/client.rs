@@ -40,7 +40,11 @@ impl Protocol for OpenAiResponses {
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
         let body = request::encode(request, target)?;
-        Ok(HttpRequest::post("/responses", body.to_string().into_bytes()))
+        Ok(HttpRequest { body: body.to_string().into_bytes(), ..address() })
+    }
+
+    fn address(&self, _: bool, _: &TargetContext<'_>) -> Option<HttpRequest> {
+        Some(address())
     }
 
     fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
@@ -67,4 +71,8 @@ impl Protocol for OpenAiResponses {
     fn counting(&self) -> Option<&'static dyn Counting> {
         Some(&crate::counting::responses::Responses)
     }
+}
+
+fn address() -> HttpRequest {
+    HttpRequest::post("/responses", Vec::new())
 }

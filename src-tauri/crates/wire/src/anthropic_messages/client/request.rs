@@ -15,7 +15,7 @@ use super::super::types::{
     BETAS, Block, BlockContent, InputBlock, MessagesRequest, Metadata, OutputConfig, ThinkingConfig,
 };
 use super::super::{FAMILY, models, schema, types};
-use super::VERSION_HEADER;
+use super::address;
 use super::messages::{self, Conversation};
 use super::thinking::{self, Circumstances, Plan};
 use crate::json::{beside, merge_missing, unsayable};
@@ -292,8 +292,7 @@ fn finish(
     if has_files {
         betas.push(FILES_BETA.into());
     }
-    let mut sent = HttpRequest::post("/messages", Value::Object(body).to_string().into_bytes());
-    sent.headers.push((VERSION_HEADER.0, VERSION_HEADER.1.into()));
+    let mut sent = HttpRequest { body: Value::Object(body).to_string().into_bytes(), ..address() };
     if !betas.is_empty() {
         let mut seen = BTreeSet::new();
         betas.retain(|beta| seen.insert(beta.clone()));

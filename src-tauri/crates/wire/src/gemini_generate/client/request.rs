@@ -56,16 +56,21 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
             config.shift_remove(field);
         }
     }
-    let path = models::path(target.model).ok_or_else(|| {
+    let address = address(request.stream, target).ok_or_else(|| {
         Error::caller(format!("“{}” is no model's name.", target.model)).with_param("model")
     })?;
-    let method = if request.stream { "streamGenerateContent" } else { "generateContent" };
-    let mut sent =
-        HttpRequest::post(format!("{path}:{method}"), Value::Object(body).to_string().into_bytes());
-    if request.stream {
+    Ok(HttpRequest { body: Value::Object(body).to_string().into_bytes(), ..address })
+}
+
+/// `None` where the model's name cannot stand in a path.
+pub(super) fn address(stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
+    let path = models::path(target.model)?;
+    let method = if stream { "streamGenerateContent" } else { "generateContent" };
+    let mut sent = HttpRequest::post(format!("{path}:{method}"), Vec::new());
+    if stream {
         sent.query.push(("alt".into(), "sse".into()));
     }
-    Ok(sent)
+    Some(sent)
 }
 
 /// What Google's OpenAI-compatible endpoint takes as `extra_body.google`, and its snake-case names.

@@ -238,6 +238,12 @@ impl StreamEncoder for Encoder {
         }
     }
 
+    fn follow_raw(&mut self) {
+        if let Framing::Array { is_begun } = &mut self.framing {
+            *is_begun = true;
+        }
+    }
+
     fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
         if self.has_ended {
             return;

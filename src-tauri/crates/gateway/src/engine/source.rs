@@ -1,0 +1,169 @@
+//! One provider's stream: bytes in; out come events, and in the verbatim lane the bytes again.
+
+use bytes::Bytes;
+use canonical::grammar::Grammar;
+use canonical::{Error, ErrorKind, Origin, StreamEvent};
+use reqwest::Response;
+use wire::driver::StreamDriver;
+use wire::verbatim::{Piece, Tap, TapOptions};
+
+use super::lane::Lane;
+use crate::providers::Provider;
+use crate::secrets::Secret;
+
+/// Whether a stream goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    Yes,
+    No,
+}
+
+/// What has come and was not passed on yet.
+#[derive(Debug, Default)]
+pub(super) struct Arrived {
+    pub events: Vec<StreamEvent>,
+    /// The same as the provider sent it; empty in the translation lane.
+    pub raw: Vec<Bytes>,
+    /// The last of `raw` is the provider's own word for the error that ended the stream.
+    pub has_last_word: bool,
+}
+
+pub(super) struct Source {
+    response: Response,
+    reader: Reader,
+    /// Checks our own decoders; only in debug builds.
+    grammar: Option<Grammar>,
+    provider: String,
+}
+
+enum Reader {
+    Translated(StreamDriver),
+    Verbatim(Tap),
+}
+
+impl Source {
+    /// `tap` says how the bytes are passed on, where they are.
+    pub(super) fn new(response: Response, provider: &Provider, tap: Option<TapOptions>) -> Self {
+        let driver = StreamDriver::new(provider.protocol, &provider.quirks);
+        let reader = match tap {
+            None => Reader::Translated(driver),
+            Some(options) => Reader::Verbatim(Tap::new(driver, options)),
+        };
+        let grammar = cfg!(debug_assertions).then(Grammar::default);
+        Self { response, reader, grammar, provider: provider.id.clone() }
+    }
+
+    /// Whether the client gets bytes or events; known with the first frame.
+    pub(super) fn lane(&self) -> Lane {
+        match &self.reader {
+            Reader::Verbatim(tap) if tap.is_raw() => Lane::Verbatim,
+            Reader::Verbatim(_) | Reader::Translated(_) => Lane::Translated,
+        }
+    }
+
+    /// Waits for the next bytes and appends what they complete; possibly nothing. Nothing is lost
+    /// when it is dropped while it waits.
+    pub(super) async fn next(&mut self, out: &mut Arrived) -> Result<More, Error> {
+        let from = out.events.len();
+        let step = match self.response.chunk().await {
+            Ok(Some(bytes)) => self.push(&bytes, out).map(|()| More::Yes),
+            Ok(None) => self.finish(out).map(|()| More::No),
+            Err(error) => self.finish_early(out, broken(&self.provider, &error)),
+        };
+        self.check(&out.events[from..])?;
+        step
+    }
+
+    /// The provider says nothing more. Fine where it had said its protocol's own last word and
+    /// merely keeps the line open; `error` else.
+    pub(super) fn finish_early(&mut self, out: &mut Arrived, error: Error) -> Result<More, Error> {
+        match self.finish(out) {
+            Ok(()) => Ok(More::No),
+            Err(_) => Err(error),
+        }
+    }
+
+    fn push(&mut self, bytes: &Bytes, out: &mut Arrived) -> Result<(), Error> {
+        match &mut self.reader {
+            Reader::Translated(driver) => driver.push(bytes, &mut out.events),
+            Reader::Verbatim(tap) => {
+                let mut pieces = Vec::new();
+                let outcome = tap.push(bytes, &mut out.events, &mut pieces);
+                out.raw.extend(pieces.into_iter().map(|piece| match piece {
+                    Piece::Held(held) => held.into(),
+                    // The same memory: what passes through is not copied.
+                    Piece::Here(range) => bytes.slice(range),
+                }));
+                out.has_last_word = tap.said_error();
+                outcome
+            }
+        }
+    }
+
+    fn finish(&mut self, out: &mut Arrived) -> Result<(), Error> {
+        match &mut self.reader {
+            Reader::Translated(driver) => driver.finish(&mut out.events),
+            Reader::Verbatim(tap) => {
+                let mut pieces = Vec::new();
+                let outcome = tap.finish(&mut out.events, &mut pieces);
+                let held = pieces.into_iter().filter_map(|piece| match piece {
+                    Piece::Held(held) => Some(held.into()),
+                    Piece::Here(_) => None,
+                });
+                out.raw.extend(held);
+                outcome
+            }
+        }
+    }
+
+    /// Counts of what was passed over, for the log.
+    pub(super) fn log(&self) {
+        let (counters, left_out) = match &self.reader {
+            Reader::Translated(driver) => (driver.counters(), 0),
+            Reader::Verbatim(tap) => (tap.counters(), tap.left_out()),
+        };
+        if counters.unknown + counters.malformed + left_out > 0 {
+            tracing::info!(
+                provider = self.provider,
+                frames = counters.frames,
+                unknown = counters.unknown,
+                malformed = counters.malformed,
+                left_out,
+                "a stream had pieces that were passed over"
+            );
+        }
+    }
+
+    fn check(&mut self, events: &[StreamEvent]) -> Result<(), Error> {
+        let Some(grammar) = &mut self.grammar else { return Ok(()) };
+        // The law's sentence may quote the event and with it content: it is not repeated.
+        events.iter().try_for_each(|event| grammar.accept(event)).map_err(|_| {
+            Error::new(
+                ErrorKind::Internal,
+                Origin::Gateway,
+                "A decoder of Signalbox made events in an order that its own grammar forbids.",
+            )
+        })
+    }
+}
+
+impl Arrived {
+    /// Takes the provider's own error back where it repeats the key that it refuses: ours, which
+    /// does not, takes its place.
+    pub(super) fn hide(&mut self, key: Option<&Secret>) {
+        let shows_key = |bytes: &Bytes| key.is_some_and(|key| key.is_in(bytes));
+        if self.has_last_word && self.raw.last().is_some_and(shows_key) {
+            self.raw.pop();
+            self.has_last_word = false;
+        }
+    }
+}
+
+pub(super) fn broken(provider: &str, error: &reqwest::Error) -> Error {
+    tracing::debug!(provider, is_body = error.is_body(), "the connection broke");
+    Error::new(
+        ErrorKind::Truncated,
+        Origin::Network,
+        format!("The connection to the provider \"{provider}\" broke before its answer was complete."),
+    )
+}
