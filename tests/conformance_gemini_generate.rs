@@ -3,6 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
 #![allow(clippy::needless_pass_by_value, reason = "values are written where they are used")]
 
+#[path = "conformance_gemini_generate/at_client.rs"]
+mod at_client;
+#[path = "conformance_gemini_generate/from_client.rs"]
+mod from_client;
+
 use canonical::request::{Media, MediaSource};
 use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Part, Role};
 use serde_json::{Value, json};

@@ -13,6 +13,8 @@
 
 #[path = "round_trips/anthropic_messages.rs"]
 mod anthropic_messages;
+#[path = "round_trips/gemini_generate.rs"]
+mod gemini_generate;
 #[path = "round_trips/openai_chat.rs"]
 mod openai_chat;
 

@@ -14,6 +14,8 @@
 
 #[path = "translation/anthropic_messages.rs"]
 mod anthropic_messages;
+#[path = "translation/gemini_generate.rs"]
+mod gemini_generate;
 #[path = "translation/openai_chat.rs"]
 mod openai_chat;
 
@@ -65,8 +67,11 @@ impl Case {
 }
 
 /// What clients speak, each with its conversations: a file per dialect.
-const DIALECTS: &[(&str, fn() -> Vec<Case>)] =
-    &[("openai-chat", openai_chat::cases), ("anthropic-messages", anthropic_messages::cases)];
+const DIALECTS: &[(&str, fn() -> Vec<Case>)] = &[
+    ("openai-chat", openai_chat::cases),
+    ("anthropic-messages", anthropic_messages::cases),
+    ("gemini-generate", gemini_generate::cases),
+];
 
 /// What every dialect is asked at least.
 const CONVERSATIONS: [&str; 10] = [
@@ -198,6 +203,8 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("ollama-chat", "/options/frequency_penalty"), // https://github.com/ollama/ollama/blob/main/api/types.go (Options)
     ("ollama-chat", "/options/presence_penalty"),
     ("cohere-chat", "/messages/content/image_url/detail"), // https://docs.cohere.com/reference/chat
+    ("cohere-chat", "/messages/content/thinking"),         // https://docs.cohere.com/docs/reasoning
+    ("cohere-chat", "/thinking/token_budget"),
     ("cohere-chat", "/frequency_penalty"),
     ("cohere-chat", "/presence_penalty"),
     ("cohere-chat", "/k"),

@@ -37,7 +37,15 @@ pub(super) fn head(start: &ResponseStart, context: &AnswerContext) -> Map<String
 }
 
 fn candidate(choice: &Choice, context: &AnswerContext) -> Value {
-    let parts: Vec<Value> = choice.parts.iter().filter_map(|said| part(said, context)).collect();
+    let mut parts: Vec<Value> = Vec::with_capacity(choice.parts.len());
+    for said in &choice.parts {
+        parts.extend(part(said, context));
+        if let Content::Reasoning(thought) = &said.content
+            && !context.hide_reasoning
+        {
+            parts.extend(thought.encrypted.as_deref().and_then(encrypted));
+        }
+    }
     let mut content = Map::from_iter([("role".to_owned(), "model".into())]);
     if !parts.is_empty() {
         content.insert("parts".into(), parts.into());
@@ -80,6 +88,12 @@ pub(super) fn prose(text: &str, is_thought: bool) -> Map<String, Value> {
         object.insert("thought".into(), true.into());
     }
     object
+}
+
+/// A thought that is only handed out encrypted: one without text, which the client brings back.
+/// `None` where an SDK could not hold it.
+pub(super) fn encrypted(value: &str) -> Option<Value> {
+    is_base64(value).then(|| json!({"thought": true, "thoughtSignature": value}))
 }
 
 pub(super) fn function_call(call: &ToolCall) -> Map<String, Value> {

@@ -101,7 +101,13 @@ impl Reader {
         for (position, value) in values.into_iter().enumerate() {
             match value {
                 Value::String(text) => parts.push(Part::text(text)),
-                value => parts.extend(self.part(object(value, format!("{place}[{position}]"))?)?),
+                value => {
+                    let part = self.part(object(value, format!("{place}[{position}]"))?)?;
+                    match (parts.last_mut(), part) {
+                        (Some(last), Some(part)) if completes(last, &part) => join(last, part),
+                        (_, part) => parts.extend(part),
+                    }
+                }
             }
         }
         Ok(parts)
@@ -284,8 +290,30 @@ fn kind_of_address(source: &MediaSource) -> Option<&'static str> {
     }
 }
 
+/// Whether `part` is the encrypted form of the thought that `last` is.
+fn completes(last: &Part, part: &Part) -> bool {
+    let (Content::Reasoning(last), Content::Reasoning(part)) = (&last.content, &part.content) else {
+        return false;
+    };
+    last.encrypted.is_none() && last.signature.is_none() && part.encrypted.is_some()
+}
+
+fn join(last: &mut Part, part: Part) {
+    if let (Content::Reasoning(last), Content::Reasoning(part)) = (&mut last.content, part.content) {
+        last.encrypted = part.encrypted;
+    }
+}
+
 /// A part that only this family can name, with its signature, as it came.
 fn own(mut fields: Map<String, Value>, signature: Option<String>, is_thought: bool) -> Part {
+    if fields.is_empty() && is_thought {
+        // What our own answers hold of thoughts that are only handed out encrypted.
+        return Content::Reasoning(Reasoning {
+            encrypted: signature.map(signature_as_given),
+            ..Reasoning::default()
+        })
+        .into();
+    }
     if fields.is_empty() {
         // A signature alone: Google puts it on an empty text.
         let mut part = Part::text("");

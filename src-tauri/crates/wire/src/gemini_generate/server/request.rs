@@ -27,14 +27,16 @@ pub(super) fn decode(head: &RequestHead<'_>, body: &[u8]) -> Result<ChatRequest,
         include_usage: true,
         ..ChatRequest::default()
     };
+    if fields.peek("contents").is_none() {
+        return Err(missing("contents"));
+    }
     if let Some(instruction) = fields.take("systemInstruction") {
         request.messages.extend(contents::system(instruction)?);
     }
-    let messages = contents::messages(repeated(&mut fields, "contents"))?;
-    if messages.is_empty() {
-        return Err(missing("contents"));
+    request.messages.extend(contents::messages(repeated(&mut fields, "contents"))?);
+    if request.messages.is_empty() {
+        return Err(invalid("contents", "'contents' must say something."));
     }
-    request.messages.extend(messages);
     tools(&mut request, &mut fields)?;
     tool_config(&mut request, &mut fields)?;
     generation_config(&mut request, &mut fields)?;

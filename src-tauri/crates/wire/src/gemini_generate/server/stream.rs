@@ -127,6 +127,9 @@ impl Encoder {
                     self.candidate(choice).waiting.push(part.into());
                 }
             }
+            (Open::Prose { .. }, PartDelta::Encrypted(value)) => {
+                self.candidate(choice).waiting.extend(answer::encrypted(value));
+            }
             (Open::Call { call }, PartDelta::Arguments(piece)) => call.arguments.push_str(piece),
             (Open::Call { call }, PartDelta::Signature(signature)) => {
                 call.signature = Some(signature.clone());

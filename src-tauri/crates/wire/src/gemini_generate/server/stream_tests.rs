@@ -180,3 +180,26 @@ fn finish_reasons_are_googles_words_and_its_own_are_kept() {
     }
     assert_eq!(word(FinishReason::Error, "error")["error"]["status"], "INTERNAL");
 }
+
+#[test]
+fn an_encrypted_thought_goes_to_the_client_and_comes_back() {
+    let deltas = [PartDelta::Text("Hm.".into()), PartDelta::Encrypted("YWJj".into())];
+    let mut events = vec![StreamEvent::Start(ResponseStart::default())];
+    events.extend(part(0, PartKind::Reasoning, &deltas));
+    events.extend(part(1, PartKind::Reasoning, &[PartDelta::Encrypted("ZGVm".into())]));
+    events.push(StreamEvent::Finish { choice: 0, reason: FinishReason::Stop, raw: None });
+    let whole: Value =
+        serde_json::from_slice(&GeminiGenerate.encode_response(&fold(&events), &context(""))).unwrap();
+    let content = &whole["candidates"][0]["content"];
+    let streamed = stream(&events, &context(""), None);
+    let streamed: Vec<Value> = serde_json::from_str(&streamed).unwrap();
+    let pieces: Vec<&Value> = streamed
+        .iter()
+        .flat_map(|chunk| chunk["candidates"][0]["content"]["parts"].as_array().unwrap())
+        .collect();
+    assert_eq!(pieces, content["parts"].as_array().unwrap().iter().collect::<Vec<_>>());
+    let head = crate::RequestHead { model: Some("m"), ..crate::RequestHead::default() };
+    let body = json!({"contents": [{"parts": [{"text": "?"}]}, content]}).to_string();
+    let back = GeminiGenerate.decode_request(&head, body.as_bytes()).unwrap();
+    assert_eq!(back.messages[1].parts, fold(&events).choices[0].parts);
+}
