@@ -15,7 +15,8 @@
 //! - everything else (tools that the provider runs, patches, approvals) → opaque, whole.
 //!
 //! An answer has no place for fields of one part, so they ride on the choice: the field
-//! `part.N` ([`PART_PREFIX`]) holds those of part N. In a request they are the part's own
+//! `part.N` ([`PART_PREFIX`]) holds those of part N. It is said twice: what the item was announced
+//! with (its id) before the part begins, and all of it before the part ends. In a request they are the part's own
 //! extensions, and those of a message's item may also be the message's.
 //!
 //! For the request: reasoning and tools whose extensions hold anything of this family came over
@@ -32,6 +33,20 @@ pub const ITEM_PREFIX: &str = "item.";
 
 /// The extensions of an answer's choice hold those of part N under this prefix and its number.
 pub const PART_PREFIX: &str = "part.";
+
+/// The one name of a function in a namespace, for all who know no namespaces. A function that was
+/// found by `tool_search` is called in a namespace of its own name, which nobody declared.
+pub(crate) fn qualified(namespace: &str, name: &str) -> String {
+    if namespace == name {
+        return name.to_owned();
+    }
+    let between = if namespace.ends_with('_') { "" } else { "__" };
+    format!("{namespace}{between}{name}")
+}
+
+/// The extensions of a reasoning part that is being written say here to which list of its item
+/// (`summary` or `content`) the next piece belongs; the blank line that follows is none of its text.
+const NEXT_PIECE: &str = "next_piece";
 
 /// Between the pieces of one thought.
 const BETWEEN_THOUGHTS: &str = "\n\n";

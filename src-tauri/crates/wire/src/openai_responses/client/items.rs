@@ -37,6 +37,20 @@ impl Sink<'_> {
         index
     }
 
+    /// Starts a part of an item that was announced with these fields.
+    fn start_with(&mut self, kind: PartKind, fields: &Map<String, Value>) -> u32 {
+        self.part_fields(*self.next_part, fields.clone());
+        self.start(kind)
+    }
+
+    /// Says what only this family can say of a part.
+    fn part_fields(&mut self, index: u32, fields: Map<String, Value>) {
+        if !fields.is_empty() {
+            let fields = Map::from_iter([(format!("{PART_PREFIX}{index}"), Value::Object(fields))]);
+            self.out.push(StreamEvent::Extension { choice: Some(0), family: FAMILY.to_owned(), fields });
+        }
+    }
+
     fn delta(&mut self, index: u32, delta: PartDelta) {
         if !delta.is_empty() {
             self.out.push(StreamEvent::PartDelta { index, delta });
@@ -49,10 +63,7 @@ impl Sink<'_> {
 
     /// Ends a part with what only this family can say of it.
     fn end_with(&mut self, index: u32, fields: Map<String, Value>) {
-        if !fields.is_empty() {
-            let fields = Map::from_iter([(format!("{PART_PREFIX}{index}"), Value::Object(fields))]);
-            self.out.push(StreamEvent::Extension { choice: Some(0), family: FAMILY.to_owned(), fields });
-        }
+        self.part_fields(index, fields);
         self.end(index);
     }
 
@@ -86,8 +97,8 @@ impl OpenItem {
     /// Of `item` as it was announced.
     pub(super) fn new(item: Item, sink: &mut Sink<'_>) -> Self {
         match kind_of(&item) {
-            "message" => Self::Message(Message::default()),
-            "reasoning" => Self::Thought(Thought::default()),
+            "message" => Self::Message(Message::of(&item)),
+            "reasoning" => Self::Thought(Thought::of(&item)),
             kind @ ("function_call" | "custom_tool_call") => {
                 let mut call = Call::new(kind == "custom_tool_call");
                 call.open(&item, sink);
@@ -211,6 +222,14 @@ fn meaning(item: &Item) -> Meaning {
         _ => false,
     };
     Meaning { is_client_call, is_search }
+}
+
+/// What an item is announced with that stays true when it is done, and is short.
+fn announced(item: &Item) -> Map<String, Value> {
+    const NAMES: [&str; 5] = ["type", "id", "phase", "namespace", "name"];
+    let named =
+        NAMES.iter().filter_map(|name| Some((*name, item.get(*name).filter(|value| value.is_string())?)));
+    named.map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
 /// Without the fields that say nothing.

@@ -3,8 +3,9 @@
 use canonical::{Error, ErrorKind, Origin, PartDelta, PartKind};
 use serde_json::Value;
 
+use super::super::super::qualified;
 use super::super::super::types::Item;
-use super::{Sink, telling};
+use super::{Sink, announced, telling};
 
 #[derive(Debug, Default)]
 pub(in super::super) struct Call {
@@ -21,9 +22,16 @@ impl Call {
 
     pub(super) fn open(&mut self, item: &Item, sink: &mut Sink<'_>) {
         let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
-        let (id, name) = (text("call_id"), text("name"));
+        let (id, mut name, namespace) = (text("call_id"), text("name"), text("namespace"));
         if self.part.is_none() && !id.is_empty() && !name.is_empty() {
-            self.part = Some(sink.start(PartKind::ToolCall { id, name, is_server_side: false }));
+            let mut announced = announced(item);
+            if namespace.is_empty() {
+                announced.shift_remove("name");
+            } else {
+                name = qualified(&namespace, &name);
+            }
+            let kind = PartKind::ToolCall { id, name, is_server_side: false };
+            self.part = Some(sink.start_with(kind, &announced));
         }
     }
 
@@ -60,7 +68,9 @@ impl Call {
             }
         }
         item.shift_remove("call_id");
-        item.shift_remove("name");
+        if !item.get("namespace").is_some_and(Value::is_string) {
+            item.shift_remove("name");
+        }
         sink.end_with(part, telling(item));
         Ok(())
     }

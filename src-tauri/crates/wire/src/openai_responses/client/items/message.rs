@@ -7,12 +7,14 @@ use serde_json::{Map, Value};
 
 use super::super::super::ITEM_PREFIX;
 use super::super::super::types::Item;
-use super::{Sink, lists, telling};
+use super::{Sink, announced, lists, telling};
 
 #[derive(Debug, Default)]
 pub(in super::super) struct Message {
     /// By their index in the message's content; empty ones are never opened.
     prose: BTreeMap<u64, Prose>,
+    /// What the item was announced with.
+    announced: Map<String, Value>,
 }
 
 #[derive(Debug)]
@@ -24,18 +26,25 @@ struct Prose {
 }
 
 impl Prose {
-    fn open(is_refusal: bool, sink: &mut Sink<'_>) -> Self {
-        let part = sink.start(if is_refusal { PartKind::Refusal } else { PartKind::Text });
+    fn open(is_refusal: bool, announced: &Map<String, Value>, sink: &mut Sink<'_>) -> Self {
+        let kind = if is_refusal { PartKind::Refusal } else { PartKind::Text };
+        let part = sink.start_with(kind, announced);
         Self { part, is_refusal, said: String::new(), annotations: Vec::new() }
     }
 }
 
 impl Message {
+    pub(super) fn of(item: &Item) -> Self {
+        Self { announced: message_fields(&announced(item), Map::new()), ..Self::default() }
+    }
+
     pub(super) fn delta(&mut self, content_index: u64, is_refusal: bool, delta: String, sink: &mut Sink<'_>) {
         if delta.is_empty() {
             return;
         }
-        let prose = self.prose.entry(content_index).or_insert_with(|| Prose::open(is_refusal, sink));
+        let announced = &self.announced;
+        let prose =
+            self.prose.entry(content_index).or_insert_with(|| Prose::open(is_refusal, announced, sink));
         prose.said.push_str(&delta);
         sink.delta(prose.part, PartDelta::Text(delta));
     }
@@ -72,7 +81,7 @@ impl Message {
             if text.is_empty() {
                 continue;
             }
-            let prose = open.next().unwrap_or_else(|| Prose::open(is_refusal, sink));
+            let prose = open.next().unwrap_or_else(|| Prose::open(is_refusal, &self.announced, sink));
             if let Some(more) = text.strip_prefix(&prose.said).filter(|_| prose.is_refusal == is_refusal) {
                 sink.delta(prose.part, PartDelta::Text(more.to_owned()));
             }

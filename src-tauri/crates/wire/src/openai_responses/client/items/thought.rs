@@ -1,16 +1,18 @@
 //! `reasoning`: summaries and full text as one part.
 
 use canonical::{PartDelta, PartKind};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::super::super::BETWEEN_THOUGHTS;
 use super::super::super::types::Item;
-use super::{Sink, telling};
+use super::super::super::{BETWEEN_THOUGHTS, NEXT_PIECE};
+use super::{Sink, announced, telling};
 
 #[derive(Debug, Default)]
 pub(in super::super) struct Thought {
     pub(super) part: Option<u32>,
     pieces: Vec<Piece>,
+    /// What the item was announced with.
+    announced: Map<String, Value>,
 }
 
 #[derive(Debug)]
@@ -28,13 +30,37 @@ pub(super) enum Source {
     Content,
 }
 
+impl Source {
+    /// The item's list.
+    fn list(self) -> &'static str {
+        match self {
+            Self::Summary => "summary",
+            Self::Content => "content",
+        }
+    }
+}
+
 impl Thought {
+    pub(super) fn of(item: &Item) -> Self {
+        Self { announced: announced(item), ..Self::default() }
+    }
+
     pub(super) fn delta(&mut self, place: Place, delta: &str, sink: &mut Sink<'_>) {
         if delta.is_empty() {
             return;
         }
-        let part = self.part(sink);
-        if self.pieces.last().is_none_or(|last| last.place != place) {
+        let is_new_piece = self.pieces.last().is_none_or(|last| last.place != place);
+        if is_new_piece {
+            self.announced.insert(NEXT_PIECE.into(), place.0.list().into());
+        }
+        let part = match self.part {
+            Some(part) if is_new_piece => {
+                sink.part_fields(part, self.announced.clone());
+                part
+            }
+            _ => self.part(sink),
+        };
+        if is_new_piece {
             if !self.pieces.is_empty() {
                 sink.delta(part, PartDelta::Text(BETWEEN_THOUGHTS.to_owned()));
             }
@@ -47,7 +73,7 @@ impl Thought {
     }
 
     fn part(&mut self, sink: &mut Sink<'_>) -> u32 {
-        *self.part.get_or_insert_with(|| sink.start(PartKind::Reasoning))
+        *self.part.get_or_insert_with(|| sink.start_with(PartKind::Reasoning, &self.announced))
     }
 
     pub(super) fn finish(mut self, item: Item, sink: &mut Sink<'_>) {
