@@ -38,7 +38,20 @@ pub struct ChatRequest {
     pub include_usage: bool,
     /// The client does not want to read what the model thinks, however much it thinks.
     pub hide_reasoning: bool,
+    /// What the request leans on and does not hold itself; `None` where it says everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
     pub extensions: Extensions,
+}
+
+/// A part of the request that only a provider holds (OpenAI's `previous_response_id`): no provider of
+/// another wire family can answer it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The wire family whose providers may hold it.
+    pub family: String,
+    /// The request's field that names it, as the client wrote it.
+    pub param: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -86,7 +86,7 @@ pub(super) fn choose(
                 reason,
                 "a lane was chosen"
             );
-            Ok(Outgoing { http: provider.protocol.encode_request(request, target)?, tap: None })
+            Ok(Outgoing { http: wire::encode_request(provider.protocol, request, target)?, tap: None })
         }
     }
 }
