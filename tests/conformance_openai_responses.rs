@@ -9,8 +9,8 @@
     reason = "a test's helpers fail as its body does"
 )]
 
-#[path = "conformance_openai_responses/requests.rs"]
-mod requests;
+#[path = "conformance_openai_responses/dialect.rs"]
+mod dialect;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -520,7 +520,7 @@ fn every_recorded_request_goes_through_unchanged() {
     let mut tally = Tally::default();
     for record in &records {
         let Some(body) = record.request.as_ref().and_then(|request| request.body.as_ref()) else { continue };
-        let request = requests::request_of(body);
+        let request = dialect::request_of(body);
         let got = normalised(encoded(&request, &request.model), body);
         let expected = normalised(body.clone(), body);
         let mut wrong = Differences::default();

@@ -163,6 +163,30 @@ pub trait Protocol: Send + Sync {
     }
 }
 
+/// The HTTP request for `request` in the protocol's words. Refused, with the field's name, where the
+/// request leans on something that only a provider of another family holds: the next target may be
+/// one of that family.
+pub fn encode_request(
+    protocol: &dyn Protocol,
+    request: &ChatRequest,
+    target: &TargetContext<'_>,
+) -> Result<HttpRequest, Error> {
+    match &request.held {
+        Some(held) if held.family != protocol.id().as_str() => Err(json::unsayable(
+            format!(
+                "'{}' names something that is held by a provider of {}, and this one speaks {}: send the \
+                 conversation itself.",
+                held.param,
+                held.family,
+                protocol.id()
+            ),
+            &held.param,
+        )
+        .with_code("not_held_here")),
+        _ => protocol.encode_request(request, target),
+    }
+}
+
 impl std::fmt::Debug for dyn Protocol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.id().as_str())
@@ -225,6 +249,11 @@ pub trait Dialect: Send + Sync {
 
     fn stream_encoder(&self, context: &AnswerContext) -> Box<dyn StreamEncoder>;
 
+    /// Fields of the request that this dialect's answers repeat; none in most.
+    fn echo(&self, _: &ChatRequest) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::Map::new()
+    }
+
     /// The HTTP status and body of an error, in the client's own shape.
     fn encode_error(&self, error: &Error, request_id: Option<&str>) -> (u16, Vec<u8>);
 }
@@ -245,6 +274,7 @@ pub struct RequestHead<'a> {
 /// What our clients may speak: routes, the book and errors read this list.
 static DIALECTS: &[&dyn Dialect] = &[
     &openai_chat::server::OpenAiChat,
+    &openai_responses::server::OpenAiResponses,
     &anthropic_messages::server::AnthropicMessages,
     &gemini_generate::server::GeminiGenerate,
 ];
@@ -269,6 +299,8 @@ pub struct AnswerContext {
     pub hide_reasoning: bool,
     /// What follows the `?` of the client's address; Gemini's `alt` says there how to stream.
     pub query: Option<String>,
+    /// What [`Dialect::echo`] says of the request.
+    pub echo: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One stream, from canonical events to the client's bytes.

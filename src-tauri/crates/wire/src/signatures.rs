@@ -21,7 +21,7 @@ use memchr::memmem;
 use crate::{ProtocolId, Quirks};
 
 /// What every envelope begins with; twelve bytes, so that its base64 is the same in each envelope.
-const MARK: &[u8; 12] = b"signalbox:1:";
+pub(crate) const MARK: &[u8; 12] = b"signalbox:1:";
 /// The same in base64, of either alphabet.
 pub(crate) const CODED_MARK: &str = "c2lnbmFsYm94OjE6";
 

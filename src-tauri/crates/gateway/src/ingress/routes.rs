@@ -119,6 +119,7 @@ async fn converse(
                 inbound: Some(inbound),
                 ..Caller::default()
             };
+            let echo = dialect.echo(&request);
             let running = engine::chat(&port.core, request, caller);
             let context = AnswerContext {
                 request_id: running.request_id.clone(),
@@ -127,6 +128,7 @@ async fn converse(
                 include_usage,
                 hide_reasoning,
                 query,
+                echo,
             };
             reply::answer(dialect, running, context, wants_stream).await
         }
@@ -211,10 +213,13 @@ async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> Response {
+    let spoken = PATHS.iter().filter(|(_, family)| wire::dialect(family).is_some());
+    let conversations: Vec<&str> = spoken.map(|(path, _)| *path).collect();
     // Not `NotFound`: in this dialect that is a model's.
     let error = Error::caller(format!(
-        "Signalbox has no {method} {}. It answers POST /v1/chat/completions, GET /v1/models and GET /healthz.",
-        uri.path()
+        "Signalbox has no {method} {}. It answers POST {}, GET /v1/models and GET /healthz.",
+        uri.path(),
+        conversations.join(", POST "),
     ))
     .with_code("unknown_path");
     let mut response = refuse(&error);

@@ -46,6 +46,12 @@ pub(crate) fn arguments_object(arguments: &str) -> Value {
     }
 }
 
+/// Whether the part is an item of OpenAI's Responses. What is encrypted in such a thought is
+/// OpenAI's own, and everyone else refuses it.
+pub(crate) fn is_item_of_responses(part: &canonical::Part) -> bool {
+    part.extensions.get(crate::openai_responses::FAMILY).is_some()
+}
+
 /// What the first characters of base64 say of an image that came without its media type.
 pub(crate) fn image_type(base64: &str) -> &'static str {
     match base64.as_bytes() {

@@ -14,7 +14,8 @@ mod usage;
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 use serde_json::Value;
 
-pub(in crate::openai_chat) use choice::{media_of_url, thinking_text, thought_signature};
+pub(crate) use choice::media_of_url;
+pub(in crate::openai_chat) use choice::{thinking_text, thought_signature};
 
 pub(crate) use usage::dollars;
 

@@ -5,7 +5,7 @@
 //! - [`error`]: an error → OpenAI's error object and status, which its SDKs turn into classes.
 
 mod answer;
-mod error;
+pub(crate) mod error;
 mod request;
 mod stream;
 

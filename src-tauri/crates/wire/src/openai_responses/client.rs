@@ -7,7 +7,7 @@
 
 mod input;
 mod items;
-mod request;
+pub(super) mod request;
 mod response;
 mod stream;
 #[cfg(test)]

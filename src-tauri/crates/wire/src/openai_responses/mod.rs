@@ -23,6 +23,7 @@
 //! this wire and are sent back as they came. Reasoning without is another provider's, and left out.
 
 pub mod client;
+pub mod server;
 pub mod types;
 
 /// The family's name, as in the corpus; keys its extensions and opaque parts.

@@ -79,6 +79,8 @@ pub enum Translate {
     Unreadable,
     /// The conversation holds signatures that were sealed for a client of this family.
     SealedSignature,
+    /// The conversation names items by ids that were made for a client of this family.
+    MintedId,
     /// The provider takes no `developer` messages.
     DeveloperRole,
     /// The client's way to ask for reasoning is not the provider's.
@@ -96,6 +98,7 @@ impl Translate {
             Self::NoAddress => "no_address",
             Self::Unreadable => "unreadable",
             Self::SealedSignature => "sealed_signature",
+            Self::MintedId => "minted_id",
             Self::DeveloperRole => "developer_role",
             Self::ReasoningForm => "reasoning_form",
             Self::EarlierReasoning => "earlier_reasoning",

@@ -8,7 +8,9 @@ use super::spans::{Edits, Object};
 use super::tap::{StreamForm, TapOptions};
 use super::{Edit, Said, Translate, Verbatim};
 use crate::signatures::CODED_MARK;
-use crate::{Headers, HttpRequest, Protocol, Quirks, TargetContext, gemini_generate, openai_chat};
+use crate::{
+    Headers, HttpRequest, Protocol, Quirks, TargetContext, gemini_generate, openai_chat, openai_responses,
+};
 
 /// The headers of a client's that say how its body is to be read; nothing else is passed on, no key,
 /// no cookie and nothing of the connection.
@@ -44,6 +46,9 @@ pub fn request(
     let object = Object::read(said.body, 0..said.body.len()).ok_or(Translate::Unreadable)?;
     if memchr::memmem::find(said.body, CODED_MARK.as_bytes()).is_some() {
         return Err(Translate::SealedSignature);
+    }
+    if family == openai_responses::FAMILY && openai_responses::server::has_minted(said.body) {
+        return Err(Translate::MintedId);
     }
     let rules = Rules { said, request, object: &object, quirks: target.quirks };
     let mut change = Change::default();

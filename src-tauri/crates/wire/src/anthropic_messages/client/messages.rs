@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::super::FAMILY;
 use super::super::types::{Block, BlockContent, InputBlock, InputMessage, OWN_BLOCK, ResultContent, Source};
 use super::request::{content, instructs};
-use crate::json::{arguments_object, beside, image_type, unsayable};
+use crate::json::{arguments_object, beside, image_type, is_item_of_responses, unsayable};
 
 /// Fields of this API's blocks that clients of OpenAI's set on their parts.
 const PART_FIELDS: [&str; 2] = ["cache_control", "citations"];
@@ -153,6 +153,7 @@ impl Conversation {
             Content::Text(text) | Content::Refusal(text) => Block::Text { text: text.clone() },
             Content::Image(media) => Block::Image { source: self.source(media, image_type)? },
             Content::Document(media) => self.document(media)?,
+            Content::Reasoning(_) if is_item_of_responses(part) => return Ok(None),
             Content::Reasoning(thought) => match (&thought.signature, &thought.encrypted) {
                 (_, Some(data)) => Block::RedactedThinking { data: data.clone() },
                 (Some(signature), None) => {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::super::FAMILY;
 use super::super::types::{self, CachePoint, ContentBlock, Document, ReasoningContent, Source, ToolUse};
 use crate::anthropic_messages;
-use crate::json::{arguments_object, beside, image_type, unsayable};
+use crate::json::{arguments_object, beside, image_type, is_item_of_responses, unsayable};
 
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
@@ -112,6 +112,7 @@ impl Conversation {
             Content::Text(text) | Content::Refusal(text) => ContentBlock::Text(text.clone()),
             Content::Image(media) => ContentBlock::Image(image(media)?),
             Content::Document(media) => ContentBlock::Document(self.document(media)?),
+            Content::Reasoning(_) if is_item_of_responses(part) => return Ok(None),
             Content::Reasoning(thought) => match (&thought.signature, &thought.encrypted) {
                 (_, Some(data)) => {
                     ContentBlock::ReasoningContent(ReasoningContent::RedactedContent(data.clone()))

@@ -416,7 +416,7 @@ pub(in crate::openai_chat) fn thinking_text(part: &Value) -> String {
 }
 
 /// A data URL's content, or the URL itself.
-pub(in crate::openai_chat) fn media_of_url(url: &str) -> Media {
+pub(crate) fn media_of_url(url: &str) -> Media {
     let (source, media_type) = match data_url(url) {
         Some((media_type, data)) => (MediaSource::Base64(data.to_owned()), Some(media_type.to_owned())),
         None => (MediaSource::Url(url.to_owned()), None),

@@ -7,7 +7,7 @@ use canonical::{Error, ErrorKind, Origin};
 use serde_json::{Map, Value, json};
 
 /// The status that the client sees.
-pub(super) fn status(error: &Error) -> u16 {
+pub(crate) fn status(error: &Error) -> u16 {
     match error.kind {
         ErrorKind::Authentication => 401,
         ErrorKind::Permission => 403,
@@ -32,7 +32,7 @@ pub(super) fn status(error: &Error) -> u16 {
 }
 
 /// `{"error": {message, type, param, code}}`; `request_id` is ours, to find the request again.
-pub(super) fn body(error: &Error, request_id: Option<&str>) -> Value {
+pub(crate) fn body(error: &Error, request_id: Option<&str>) -> Value {
     let (kind, code) = match error.origin {
         // We left, as we closed: no mistake of the request.
         Origin::Gateway if error.kind == ErrorKind::Cancelled => words(ErrorKind::ServerError),

@@ -34,27 +34,29 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     let conversation = input::convert(&request.messages)?;
     put(&mut body, "instructions", conversation.instructions);
     body.insert("input".into(), conversation.items.into());
-    tools(&mut body, request);
-    put(&mut body, "max_output_tokens", request.max_output_tokens.map(|limit| limit.max(MIN_OUTPUT_TOKENS)));
-    put(&mut body, "temperature", request.temperature);
-    put(&mut body, "top_p", request.top_p);
-    put(
-        &mut body,
-        "text",
-        request.response_format.as_ref().map(|format| json!({"format": text_format(format)})),
-    );
-    put(&mut body, "reasoning", request.reasoning.as_ref().and_then(reasoning));
-    put(&mut body, "service_tier", request.service_tier.clone());
-    put(&mut body, "user", request.user.clone());
-    if request.stream {
-        body.insert("stream".into(), true.into());
-    }
-    write_back(&mut body, request);
-    keep_nothing(&mut body, target.model);
+    settings(&mut body, request, target.model);
     for field in &target.quirks.drop_fields {
         body.remove(field);
     }
     Ok(Value::Object(body))
+}
+
+/// All but the conversation.
+pub(in super::super) fn settings(body: &mut Map<String, Value>, request: &ChatRequest, model: &str) {
+    tools(body, request);
+    put(body, "max_output_tokens", request.max_output_tokens.map(|limit| limit.max(MIN_OUTPUT_TOKENS)));
+    put(body, "temperature", request.temperature);
+    put(body, "top_p", request.top_p);
+    let format = request.response_format.as_ref();
+    put(body, "text", format.map(|format| json!({"format": text_format(format)})));
+    put(body, "reasoning", request.reasoning.as_ref().and_then(reasoning));
+    put(body, "service_tier", request.service_tier.clone());
+    put(body, "user", request.user.clone());
+    if request.stream {
+        body.insert("stream".into(), true.into());
+    }
+    write_back(body, request);
+    keep_nothing(body, model);
 }
 
 pub(super) fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
