@@ -43,8 +43,10 @@ impl Protocol for AnthropicMessages {
         request::encode(request, target)
     }
 
-    fn address(&self, _: bool, _: &TargetContext<'_>) -> Option<HttpRequest> {
-        Some(address())
+    /// None where the body has to be another one than a client's (Vertex).
+    fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
+        let takes_bytes = !target.quirks.omit_model && target.quirks.version_in_body.is_none();
+        takes_bytes.then(|| address(stream, target))
     }
 
     fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
@@ -90,9 +92,12 @@ impl Protocol for AnthropicMessages {
     }
 }
 
-fn address() -> HttpRequest {
-    let mut sent = HttpRequest::post("/messages", Vec::new());
-    sent.headers.push((VERSION_HEADER.0, VERSION_HEADER.1.into()));
+fn address(stream: bool, target: &TargetContext<'_>) -> HttpRequest {
+    let quirks = target.quirks;
+    let mut sent = HttpRequest::post(quirks.answer_path_to("/messages", target.model, stream), Vec::new());
+    if quirks.version_in_body.is_none() {
+        sent.headers.push((VERSION_HEADER.0, VERSION_HEADER.1.into()));
+    }
     sent
 }
 

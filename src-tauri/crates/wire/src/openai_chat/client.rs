@@ -41,11 +41,11 @@ impl Protocol for OpenAiChat {
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
         let body = request::encode(request, target)?;
-        Ok(HttpRequest { body: body.to_string().into_bytes(), ..address() })
+        Ok(HttpRequest { body: body.to_string().into_bytes(), ..address(request.stream, target) })
     }
 
-    fn address(&self, _: bool, _: &TargetContext<'_>) -> Option<HttpRequest> {
-        Some(address())
+    fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
+        Some(address(stream, target))
     }
 
     fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error> {
@@ -73,8 +73,8 @@ impl Protocol for OpenAiChat {
     }
 }
 
-fn address() -> HttpRequest {
-    HttpRequest::post("/chat/completions", Vec::new())
+fn address(stream: bool, target: &TargetContext<'_>) -> HttpRequest {
+    HttpRequest::post(target.quirks.answer_path_to("/chat/completions", target.model, stream), Vec::new())
 }
 
 fn listed_model(model: &Value) -> Option<ListedModel> {

@@ -40,11 +40,11 @@ impl Protocol for OpenAiResponses {
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
         let body = request::encode(request, target)?;
-        Ok(HttpRequest { body: body.to_string().into_bytes(), ..address() })
+        Ok(HttpRequest { body: body.to_string().into_bytes(), ..address(request.stream, target) })
     }
 
-    fn address(&self, _: bool, _: &TargetContext<'_>) -> Option<HttpRequest> {
-        Some(address())
+    fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
+        Some(address(stream, target))
     }
 
     fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
@@ -73,6 +73,6 @@ impl Protocol for OpenAiResponses {
     }
 }
 
-fn address() -> HttpRequest {
-    HttpRequest::post("/responses", Vec::new())
+fn address(stream: bool, target: &TargetContext<'_>) -> HttpRequest {
+    HttpRequest::post(target.quirks.answer_path_to("/responses", target.model, stream), Vec::new())
 }

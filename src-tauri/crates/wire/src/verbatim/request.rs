@@ -14,7 +14,9 @@ use crate::{
 
 /// The headers of a client's that say how its body is to be read; nothing else is passed on, no key,
 /// no cookie and nothing of the connection.
-const PASSED_HEADERS: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
+const PASSED_HEADERS: [&str; 3] = ["anthropic-version", BETAS, "openai-beta"];
+
+const BETAS: &str = "anthropic-beta";
 
 /// Those of a client's headers that may be passed on.
 pub fn passed(headers: &Headers) -> Headers {
@@ -72,16 +74,18 @@ fn asks_for_events(query: &[(String, String)]) -> bool {
     query.iter().any(|(name, value)| name == "alt" && value == "sse")
 }
 
-/// The client's word replaces the protocol's own. Which of a client's opt-ins a provider takes is
-/// decided here, once a provider's file can say it.
-fn pass_headers(http: &mut HttpRequest, said: &Headers, _: &Quirks) {
+/// The client's word replaces the protocol's own. Of its opt-ins those are left out that the
+/// provider's file does not allow.
+fn pass_headers(http: &mut HttpRequest, said: &Headers, quirks: &Quirks) {
     for name in PASSED_HEADERS {
         let values: Vec<&str> =
             said.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect();
-        if !values.is_empty() {
-            http.headers.retain(|(have, _)| *have != name);
-            http.headers.push((name, values.join(",")));
+        if values.is_empty() {
+            continue;
         }
+        http.headers.retain(|(have, _)| *have != name);
+        let value = if name == BETAS { quirks.betas(values) } else { Some(values.join(",")) };
+        http.headers.extend(value.map(|value| (name, value)));
     }
 }
 
@@ -161,6 +165,15 @@ impl Rules<'_> {
             version: _,
             models_host: _,
             models_path: _,
+            models_base: _,
+            path_prefix: _,
+            answer_path: _,
+            stream_path: _,
+            query: _,
+            // Of another family.
+            omit_model: _,
+            version_in_body: _,
+            allowed_betas: _,
             // Not of conversations.
             embeddings_path: _,
             embedding_dimensions_field: _,

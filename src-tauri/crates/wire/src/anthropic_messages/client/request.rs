@@ -5,8 +5,6 @@
 //! stop sequence of white space, from Claude 4.5 on a temperature and a `top_p` at once): the
 //! provider decides, and says so.
 
-use std::collections::BTreeSet;
-
 use canonical::request::{FunctionTool, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
@@ -292,11 +290,17 @@ fn finish(
     if has_files {
         betas.push(FILES_BETA.into());
     }
-    let mut sent = HttpRequest { body: Value::Object(body).to_string().into_bytes(), ..address() };
-    if !betas.is_empty() {
-        let mut seen = BTreeSet::new();
-        betas.retain(|beta| seen.insert(beta.clone()));
-        sent.headers.push(("anthropic-beta", betas.join(",")));
+    let quirks = target.quirks;
+    if quirks.omit_model {
+        body.shift_remove("model");
+    }
+    if let Some(version) = &quirks.version_in_body {
+        body.insert("anthropic_version".into(), version.as_str().into());
+    }
+    let address = address(request.stream, target);
+    let mut sent = HttpRequest { body: Value::Object(body).to_string().into_bytes(), ..address };
+    if let Some(betas) = quirks.betas(betas.iter().map(String::as_str)) {
+        sent.headers.push(("anthropic-beta", betas));
     }
     Ok(sent)
 }
