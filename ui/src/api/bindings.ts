@@ -156,12 +156,25 @@ key_env: string | null, needs_key: boolean,
 /**
  * Where a key is made.
  */
-keys_url: string | null, docs: string, };
+keys_url: string | null, docs: string,
+/**
+ * What differs per user, in place of a whole address; `base_url` has them as `{name}`.
+ */
+variables: Array<ProviderVariable>, };
 export type ProviderTest = { ok: boolean, latency_ms: number | null,
 /**
  * How many models it lists.
  */
 models: number | null, error: ErrorView | null, };
+export type ProviderVariable = { name: string, label: string,
+/**
+ * What holds where nothing is said.
+ */
+default: string | null, example: string | null,
+/**
+ * Nothing works without it, unless the address is the user's own.
+ */
+is_required: boolean, };
 export type ProviderView = { id: string, kind: string, name: string, protocol: string, base_url: string, key_source: KeySource,
 /**
  * The environment variable, where the key comes from one.
@@ -171,6 +184,18 @@ key_env: string | null, key_state: KeyState,
  * For people: what is wrong with the key and what to do.
  */
 key_message: string | null, is_rehearsal: boolean,
+/**
+ * Found on this machine; in no settings.
+ */
+is_discovered: boolean,
+/**
+ * Where the settings have an address of their own.
+ */
+own_base_url: string | null,
+/**
+ * What the settings say of the kind's variables.
+ */
+variables: { [key in string]: string },
 /**
  * Models known so far; `None` before the provider was asked.
  */
@@ -206,6 +231,10 @@ export type SaveProviderArgs = { id: string, kind: string, base_url?: string | n
  * `keychain`, `env:NAME` or `none`.
  */
 key: string,
+/**
+ * By the names of the kind's variables; empty ones count as left out.
+ */
+variables?: { [key in string]: string },
 /**
  * Goes to the keychain and nowhere else; left out, the stored one stays.
  */

@@ -28,6 +28,7 @@ export const testids = {
   providerKey: "provider-key",
   providerEnv: "provider-env",
   providerSave: "provider-save",
+  providerVariable: (name: string) => `provider-variable-${name}`,
   providerRow: (id: string) => `provider-row-${id}`,
   keyState: "key-state",
   clientName: "client-name",

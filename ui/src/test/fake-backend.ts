@@ -62,7 +62,7 @@ export class FakeBackend implements Backend {
       case "app.status":
         return status(full);
       case "providers.kinds":
-        return ["anthropic", "openai", "google", "groq", "mistral", "deepseek", "ollama", "openrouter"].map((kind) => ({ kind, name: kind[0]?.toUpperCase() + kind.slice(1), protocol: kind === "anthropic" ? "anthropic-messages" : "openai-chat", base_url: `https://api.${kind}.com/v1`, key_env: `${kind.toUpperCase()}_API_KEY`, needs_key: kind !== "ollama", docs: `https://docs.${kind}.com` }));
+        return ["anthropic", "openai", "google", "groq", "mistral", "deepseek", "ollama", "openrouter"].map((kind) => ({ kind, name: kind[0]?.toUpperCase() + kind.slice(1), protocol: kind === "anthropic" ? "anthropic-messages" : "openai-chat", base_url: `https://api.${kind}.com/v1`, key_env: `${kind.toUpperCase()}_API_KEY`, needs_key: kind !== "ollama", docs: `https://docs.${kind}.com`, variables: [] }));
       case "providers.list":
         return full ? PROVIDERS : PROVIDERS.filter((p) => p.is_rehearsal);
       case "providers.test":
@@ -134,7 +134,7 @@ function status(full: boolean): AppStatus {
 }
 
 function provider(id: string, rest: Partial<ProviderView> = {}): ProviderView {
-  return { id, kind: id, name: id[0]?.toUpperCase() + id.slice(1), protocol: "openai-chat", base_url: `https://api.${id}.com/v1`, key_source: "keychain", key_env: null, key_state: "present", key_message: null, is_rehearsal: false, model_count: 4, ...rest };
+  return { id, kind: id, name: id[0]?.toUpperCase() + id.slice(1), protocol: "openai-chat", base_url: `https://api.${id}.com/v1`, key_source: "keychain", key_env: null, key_state: "present", key_message: null, is_rehearsal: false, is_discovered: false, own_base_url: null, variables: {}, model_count: 4, ...rest };
 }
 
 const PROVIDERS: ProviderView[] = [

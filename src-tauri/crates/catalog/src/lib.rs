@@ -17,7 +17,8 @@ pub mod spec;
 pub use models::ModelInfo;
 pub use prices::{Found, Match, PriceTable, RowId};
 pub use pricing::{CostLine, CostStatus, PriceQuery, Priced, SearchSize, SearchTool, price};
-pub use providers::{kind, kinds, nearest_kind};
+pub use providers::{Kinds, kind, kinds, nearest_kind};
 pub use spec::{
-    Auth, AuthScheme, Endpoint, OtherProtocol, ProviderSpec, SigV4, SpecError, SpecModel, parse_spec,
+    Auth, AuthScheme, Endpoint, OtherProtocol, Probe, ProviderSpec, SETTINGS_KEYS, ServiceAccount, SigV4,
+    SpecError, SpecModel, Values, Variable, is_value, parse_spec, placeholders,
 };

@@ -1,6 +1,7 @@
-//! The kinds we ship: every file in `providers/`, and nothing else, is the list.
+//! The kinds of provider: every file in `providers/`, and nothing else, is the list of those we
+//! ship. A user's own files join them, and stand before ours where they have the same id.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use include_dir::{Dir, include_dir};
 
@@ -9,11 +10,8 @@ use crate::spec::{self, ProviderSpec, SpecError};
 static PROVIDERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/providers");
 
 /// Files that do not parse are left out here and fail the tests, which read the same list.
-static KINDS: LazyLock<Vec<ProviderSpec>> = LazyLock::new(|| {
-    let mut kinds: Vec<ProviderSpec> = shipped().filter_map(|(_, spec)| spec.ok()).collect();
-    kinds.sort_by(|a, b| a.id.cmp(&b.id));
-    kinds
-});
+static KINDS: LazyLock<Kinds> =
+    LazyLock::new(|| Kinds::of(shipped().filter_map(|(_, spec)| spec.ok()).map(Arc::new).collect()));
 
 /// Every shipped file's name and what is in it.
 fn shipped() -> impl Iterator<Item = (&'static str, Result<ProviderSpec, SpecError>)> {
@@ -23,14 +21,56 @@ fn shipped() -> impl Iterator<Item = (&'static str, Result<ProviderSpec, SpecErr
     })
 }
 
-/// All kinds, sorted by their id.
-pub fn kinds() -> &'static [ProviderSpec] {
-    &KINDS
+/// A list of kinds, each id once, sorted. Never changed: a new one takes its place whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kinds {
+    specs: Arc<[Arc<ProviderSpec>]>,
 }
 
-/// The kind of exactly that name.
+impl Kinds {
+    fn of(mut specs: Vec<Arc<ProviderSpec>>) -> Self {
+        specs.sort_by(|a, b| a.id.cmp(&b.id));
+        Self { specs: specs.into() }
+    }
+
+    /// Those that we ship.
+    pub fn shipped() -> Self {
+        KINDS.clone()
+    }
+
+    /// Those that we ship, with `own` beside them, or in their place where the id is the same.
+    pub fn with(own: impl IntoIterator<Item = ProviderSpec>) -> Self {
+        let own: Vec<_> = own.into_iter().map(Arc::new).collect();
+        let stays = |spec: &&Arc<ProviderSpec>| own.iter().all(|own| own.id != spec.id);
+        let kept: Vec<_> = KINDS.specs.iter().filter(stays).cloned().collect();
+        Self::of(kept.into_iter().chain(own).collect())
+    }
+
+    /// Sorted by their id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ProviderSpec>> + Clone {
+        self.specs.iter()
+    }
+
+    /// The kind of exactly that name.
+    pub fn get(&self, name: &str) -> Option<&Arc<ProviderSpec>> {
+        self.specs.iter().find(|spec| spec.id == name)
+    }
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self::shipped()
+    }
+}
+
+/// All kinds that we ship, sorted by their id.
+pub fn kinds() -> &'static [Arc<ProviderSpec>] {
+    &KINDS.specs
+}
+
+/// The shipped kind of exactly that name.
 pub fn kind(name: &str) -> Option<&'static ProviderSpec> {
-    kinds().iter().find(|spec| spec.id == name)
+    kinds().iter().find(|spec| spec.id == name).map(AsRef::as_ref)
 }
 
 /// The kind whose name is most like this one, for a message about a name that is none.

@@ -4,11 +4,17 @@
 //! everything that ours can. An unknown key is refused by name: a misspelt one would otherwise be
 //! a setting that silently does nothing.
 
+mod auth;
+mod variables;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 use wire::{ProtocolId, Quirks};
+
+pub use auth::{Auth, AuthScheme, ServiceAccount, SigV4};
+pub use variables::{Values, Variable, is_value, placeholders};
 
 /// A vendor: where it is, how it is signed to, what it is called in the price table, how it deviates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +26,7 @@ pub struct ProviderSpec {
     pub name: String,
     pub protocol: ProtocolId,
     /// What the vendor's own SDK takes. `None` where it differs per user, who must then give it.
+    /// `{name}` stands for one of `variables`.
     pub base_url: Option<String>,
     /// What a base URL looks like where the user must give it; shown, never called.
     pub base_url_example: Option<String>,
@@ -44,6 +51,11 @@ pub struct ProviderSpec {
     /// Models known without asking: for vendors that have no list.
     #[serde(default)]
     pub models: Vec<SpecModel>,
+    /// What differs per user, in place of a whole address.
+    #[serde(default)]
+    pub variables: Vec<Variable>,
+    /// How a server of this kind is known on the user's own machine, at the port of its base URL.
+    pub probe: Option<Probe>,
     #[serde(default)]
     pub quirks: Quirks,
     /// Other protocols that the same key speaks, each at an address of its own.
@@ -60,6 +72,30 @@ pub struct OtherProtocol {
     pub auth: Option<Auth>,
     #[serde(default)]
     pub quirks: Quirks,
+}
+
+/// A question that only a server of one kind answers so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// At the base URL's host, from the root (`/api/tags`).
+    pub path: String,
+    /// What the answer has, as a JSON pointer (`/models`).
+    pub expects: String,
+    /// What stands there; left out, anything does.
+    pub equals: Option<String>,
+}
+
+impl Probe {
+    /// Whether `answer` is one of this kind's.
+    pub fn is_met_by(&self, answer: &[u8]) -> bool {
+        let Ok(answer) = serde_json::from_slice::<serde_json::Value>(answer) else { return false };
+        let found = answer.pointer(&self.expects);
+        match &self.equals {
+            Some(text) => found.and_then(serde_json::Value::as_str) == Some(text),
+            None => found.is_some(),
+        }
+    }
 }
 
 /// Where and how a vendor is spoken to in one protocol.
@@ -95,6 +131,49 @@ impl ProviderSpec {
         }
     }
 
+    /// The endpoint with every variable filled in that has a value; what comes from the key stays.
+    ///
+    /// `own_base_url` replaces the vendor's address whole. The signature's region is then what that
+    /// address names, unless the settings say one: a default belongs to the vendor's own address.
+    pub fn endpoint_for(&self, protocol: ProtocolId, own_base_url: Option<&str>, given: &Values) -> Endpoint {
+        let mut endpoint = self.endpoint(protocol);
+        let fill = |text: &str| variables::fill(text, &self.variables, given);
+        if let Some(own) = own_base_url {
+            endpoint.base_url = Some(own.to_owned());
+            endpoint.quirks.models_base = None;
+        } else {
+            let base = endpoint.base_url.take().or_else(|| self.base_url.clone());
+            endpoint.base_url = base.as_deref().map(fill);
+            endpoint.quirks.models_base = endpoint.quirks.models_base.as_deref().map(fill);
+        }
+        for value in endpoint.quirks.query.values_mut() {
+            *value = fill(value);
+        }
+        if let AuthScheme::SigV4(scheme) = &mut endpoint.auth.scheme {
+            let is_said = |region: &str| placeholders(region).all(|name| given.contains_key(name));
+            let region = scheme.region.take().filter(|region| own_base_url.is_none() || is_said(region));
+            scheme.region = region.as_deref().map(fill);
+        }
+        endpoint
+    }
+
+    /// The variables that the settings have to give: those that the endpoint in `protocol` names.
+    pub fn missing<'s>(
+        &'s self,
+        protocol: ProtocolId,
+        own_base_url: Option<&str>,
+        given: &Values,
+    ) -> Vec<&'s Variable> {
+        let endpoint = self.endpoint_for(protocol, own_base_url, given);
+        let own = own_base_url.is_some();
+        let texts = endpoint.base_url.iter().filter(|_| !own).chain(endpoint.quirks.query.values());
+        let open: Vec<&str> = texts.flat_map(|text| placeholders(text)).collect();
+        let is_open = |variable: &&Variable| {
+            open.iter().any(|word| word.strip_suffix(".host").unwrap_or(word) == variable.name)
+        };
+        self.variables.iter().filter(|variable| variable.is_required()).filter(is_open).collect()
+    }
+
     /// The environment variable that usually holds the key.
     pub fn key_env(&self) -> Option<&str> {
         self.auth.env.as_deref()
@@ -119,145 +198,6 @@ pub struct SpecModel {
     pub name: Option<String>,
     pub context_window: Option<u64>,
     pub max_output_tokens: Option<u64>,
-}
-
-/// How a request shows who pays.
-///
-/// In a file: `auth = { bearer = "GROQ_API_KEY" }`,
-/// `auth = { header = "x-api-key", env = "ANTHROPIC_API_KEY" }`, `auth = { query = "key", env = "…" }`
-/// `auth = { sigv4 = { service = "bedrock" }, env = "…" }` or `auth = "none"`; `optional = true` where the server may run without.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "RawAuth", into = "RawAuth")]
-pub struct Auth {
-    pub scheme: AuthScheme,
-    /// The environment variable that usually holds the key.
-    pub env: Option<String>,
-    /// A request without a key may be fine.
-    pub is_optional: bool,
-}
-
-impl Auth {
-    /// The same key, shown as the protocol's own vendor wants it.
-    fn in_protocol(&self, protocol: ProtocolId) -> Self {
-        let scheme = match protocol {
-            _ if self.scheme == AuthScheme::None => AuthScheme::None,
-            ProtocolId::AnthropicMessages => AuthScheme::Header("x-api-key".to_owned()),
-            ProtocolId::GeminiGenerate => AuthScheme::Header("x-goog-api-key".to_owned()),
-            ProtocolId::OpenaiChat
-            | ProtocolId::OpenaiResponses
-            | ProtocolId::BedrockConverse
-            | ProtocolId::CohereChat
-            | ProtocolId::OllamaChat => AuthScheme::Bearer,
-        };
-        Self { scheme, ..self.clone() }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuthScheme {
-    None,
-    /// `authorization: Bearer KEY`.
-    Bearer,
-    /// The key alone, in the header of that name.
-    Header(String),
-    /// The key in the query parameter of that name.
-    Query(String),
-    /// A signature over the whole request, by AWS' Signature Version 4.
-    SigV4(SigV4),
-}
-
-/// For whom AWS' signature is made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SigV4 {
-    /// The service's name in signatures, which its host's may differ from.
-    pub service: String,
-    /// By default the region that the base URL's host names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected \"none\", { bearer = \"ENV_NAME\" }, { header = \"name\", env = \"ENV_NAME\" }, { query = \"name\", env = \"ENV_NAME\" } or { sigv4 = { service = \"name\" }, env = \"ENV_NAME\" }"
-)]
-enum RawAuth {
-    Word(String),
-    Table(RawAuthTable),
-}
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RawAuthTable {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bearer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    header: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    query: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sigv4: Option<SigV4>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    env: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    optional: bool,
-}
-
-impl TryFrom<RawAuth> for Auth {
-    type Error = String;
-
-    fn try_from(raw: RawAuth) -> Result<Self, String> {
-        let table = match raw {
-            RawAuth::Word(word) if word == "none" => {
-                return Ok(Self { scheme: AuthScheme::None, env: None, is_optional: true });
-            }
-            RawAuth::Word(word) => return Err(format!("auth is \"none\" or a table, not \"{word}\"")),
-            RawAuth::Table(table) => table,
-        };
-        let (scheme, env) = match (table.bearer, table.header, table.query, table.sigv4, table.env) {
-            (Some(env), None, None, None, None) => (AuthScheme::Bearer, Some(env)),
-            (None, Some(name), None, None, env) => (AuthScheme::Header(name), env),
-            (None, None, Some(name), None, env) => (AuthScheme::Query(name), env),
-            (None, None, None, Some(sigv4), env) => (AuthScheme::SigV4(sigv4), env),
-            _ => {
-                return Err("auth names exactly one of bearer, header, query and sigv4 \
-                            (env stands beside the last three; bearer names it itself)"
-                    .to_owned());
-            }
-        };
-        Ok(Self { scheme, env, is_optional: table.optional })
-    }
-}
-
-impl From<Auth> for RawAuth {
-    fn from(auth: Auth) -> Self {
-        let optional = auth.is_optional;
-        match auth.scheme {
-            AuthScheme::None => Self::Word("none".to_owned()),
-            AuthScheme::Bearer => {
-                Self::Table(RawAuthTable { bearer: auth.env, optional, ..RawAuthTable::default() })
-            }
-            AuthScheme::Header(name) => Self::Table(RawAuthTable {
-                header: Some(name),
-                env: auth.env,
-                optional,
-                ..RawAuthTable::default()
-            }),
-            AuthScheme::Query(name) => Self::Table(RawAuthTable {
-                query: Some(name),
-                env: auth.env,
-                optional,
-                ..RawAuthTable::default()
-            }),
-            AuthScheme::SigV4(sigv4) => Self::Table(RawAuthTable {
-                sigv4: Some(sigv4),
-                env: auth.env,
-                optional,
-                ..RawAuthTable::default()
-            }),
-        }
-    }
 }
 
 /// Why a provider's file was refused; says where and what was probably meant.
@@ -341,14 +281,63 @@ fn check(spec: &ProviderSpec) -> Result<(), (&'static str, String)> {
             return Err(("also", format!("base_url `{url}` must start with https://")));
         }
     }
+    check_variables(spec)?;
+    if spec
+        .probe
+        .as_ref()
+        .is_some_and(|probe| !probe.path.starts_with('/') || !probe.expects.starts_with('/'))
+    {
+        return Err(("probe", "probe's path and expects begin with a slash".to_owned()));
+    }
+    if spec.probe.is_some() && !spec.is_local {
+        return Err(("probe", "only a provider with is_local = true can be looked for".to_owned()));
+    }
     if spec.is_free && spec.price_provider.is_some() {
         return Err(("is_free", "a provider is free or has a price_provider, not both".to_owned()));
     }
     Ok(())
 }
 
+/// Every placeholder has its variable, and no variable hides a key that settings have already.
+fn check_variables(spec: &ProviderSpec) -> Result<(), (&'static str, String)> {
+    for variable in &spec.variables {
+        let name = &variable.name;
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || !name.chars().all(is_word) {
+            let message = format!("a variable's name is lower-case letters, digits and `_`, not `{name}`");
+            return Err(("variables", message));
+        }
+        if SETTINGS_KEYS.contains(&name.as_str()) {
+            return Err(("variables", format!("`{name}` means something else in the settings")));
+        }
+        if spec.variables.iter().filter(|other| other.name == *name).count() > 1 {
+            return Err(("variables", format!("the variable `{name}` is named twice")));
+        }
+    }
+    let endpoints =
+        spec.also.iter().map(|other| (other.base_url.as_ref(), &other.quirks, other.auth.as_ref()));
+    let own = (spec.base_url.as_ref(), &spec.quirks, Some(&spec.auth));
+    for (base_url, quirks, auth) in endpoints.chain([own]) {
+        let region = auth.and_then(|auth| match &auth.scheme {
+            AuthScheme::SigV4(scheme) => scheme.region.as_ref(),
+            _ => None,
+        });
+        let texts =
+            base_url.into_iter().chain(&quirks.models_base).chain(quirks.query.values()).chain(region);
+        for text in texts {
+            if let Some(word) = variables::undeclared(text, &spec.variables) {
+                return Err(("variables", format!("`{{{word}}}` in `{text}` is none of the variables")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a `[[provider]]` of the settings says beside its variables.
+pub const SETTINGS_KEYS: [&str; 6] = ["id", "kind", "base_url", "key", "protocol", "models"];
+
 /// The keys that a spec's file may have, at its top.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "id",
     "name",
     "protocol",
@@ -363,12 +352,16 @@ const KEYS: [&str; 16] = [
     "is_local",
     "is_in_process",
     "models",
+    "variables",
+    "probe",
     "quirks",
     "also",
 ];
 const OTHER_KEYS: [&str; 4] = ["protocol", "base_url", "auth", "quirks"];
 const MODEL_KEYS: [&str; 4] = ["id", "name", "context_window", "max_output_tokens"];
-const AUTH_KEYS: [&str; 6] = ["bearer", "header", "query", "sigv4", "env", "optional"];
+const VARIABLE_KEYS: [&str; 6] = ["name", "label", "default", "example", "from_key", "host"];
+const PROBE_KEYS: [&str; 3] = ["path", "expects", "equals"];
+const AUTH_KEYS: [&str; 7] = ["bearer", "header", "query", "sigv4", "service_account", "env", "optional"];
 
 /// A key that a table of a spec cannot have.
 struct UnknownKey {
@@ -384,6 +377,11 @@ fn unknown_key(table: &DeTable<'_>) -> Option<UnknownKey> {
     first_unknown(table, "", &KEYS)
         .or_else(|| unknown_in_endpoint(table, ""))
         .or_else(|| tables_in(table, "models").find_map(|model| first_unknown(model, "models.", &MODEL_KEYS)))
+        .or_else(|| {
+            tables_in(table, "variables")
+                .find_map(|variable| first_unknown(variable, "variables.", &VARIABLE_KEYS))
+        })
+        .or_else(|| first_unknown(table.get("probe")?.get_ref().as_table()?, "probe.", &PROBE_KEYS))
         .or_else(|| {
             tables_in(table, "also").find_map(|other| {
                 first_unknown(other, "also.", &OTHER_KEYS).or_else(|| unknown_in_endpoint(other, "also."))
@@ -441,132 +439,4 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GROQ: &str = r#"
-id = "groq"
-name = "Groq"
-protocol = "openai-chat"
-base_url = "https://api.groq.com/openai/v1"
-auth = { bearer = "GROQ_API_KEY" }
-docs = "https://console.groq.com/docs/openai"
-price_provider = "groq"
-
-[quirks]
-max_tokens_field = "max_completion_tokens"
-"#;
-
-    #[test]
-    fn a_file_says_everything_a_provider_is() {
-        let spec = parse_spec(GROQ, "groq.toml").unwrap();
-        assert_eq!(spec.auth.scheme, AuthScheme::Bearer);
-        assert_eq!(spec.key_env(), Some("GROQ_API_KEY"));
-        assert!(spec.needs_key());
-        assert!(!spec.needs_base_url());
-        assert_eq!(spec.quirks.max_tokens_field.as_deref(), Some("max_completion_tokens"));
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
-        let error = parse_spec(&GROQ.replace("base_url", "base_uri"), "groq.toml").unwrap_err();
-        assert_eq!(error.to_string(), "groq.toml, line 5: unknown key `base_uri`; did you mean `base_url`?");
-        let error =
-            parse_spec(&GROQ.replace("max_tokens_field", "max_token_field"), "groq.toml").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "groq.toml, line 11: unknown key `quirks.max_token_field`; did you mean `max_tokens_field`?"
-        );
-        let error = parse_spec(&GROQ.replace("{ bearer", "{ beaver"), "groq.toml").unwrap_err();
-        assert_eq!((error.key.as_deref(), error.nearest.as_deref()), (Some("auth.beaver"), Some("bearer")));
-        let error =
-            parse_spec(&format!("{GROQ}\n[[models]]\nid = \"x\"\nctx = 1\n"), "groq.toml").unwrap_err();
-        assert_eq!((error.key.as_deref(), error.line), (Some("models.ctx"), Some(15)));
-    }
-
-    #[test]
-    fn a_broken_or_impossible_file_is_refused_at_its_line() {
-        for (from, to, line) in [
-            ("\"openai-chat\"", "\"openai-chats\"", 4),
-            ("id = \"groq\"", "id = \"Groq/x\"", 2),
-            ("https://api", "http://api", 5),
-            ("{ bearer = \"GROQ_API_KEY\" }", "\"bearer\"", 6),
-            ("{ bearer = \"GROQ_API_KEY\" }", "{ bearer = \"A\", header = \"b\" }", 6),
-            ("{ bearer = \"GROQ_API_KEY\" }", "{ sigv4 = { servise = \"b\" } }", 6),
-            ("name = \"Groq\"", "name = Groq", 3),
-        ] {
-            let error = parse_spec(&GROQ.replace(from, to), "groq.toml").unwrap_err();
-            assert_eq!(error.line, Some(line), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_lists_of_known_keys_are_those_of_the_types() {
-        let mut spec = parse_spec(GROQ, "groq.toml").unwrap();
-        spec.models.push(SpecModel {
-            id: "m".into(),
-            name: None,
-            context_window: None,
-            max_output_tokens: None,
-        });
-        spec.also.push(OtherProtocol {
-            protocol: ProtocolId::AnthropicMessages,
-            base_url: None,
-            auth: None,
-            quirks: Quirks::default(),
-        });
-        let json = serde_json::to_value(&spec).unwrap();
-        let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        assert_eq!(keys(&json), KEYS);
-        assert_eq!(keys(&json["models"][0]), MODEL_KEYS);
-        assert!(quirk_keys().len() >= 9);
-        assert_eq!(keys(&json["also"][0]), OTHER_KEYS);
-    }
-
-    #[test]
-    fn another_protocol_has_its_own_address_and_way_to_sign() {
-        let text = format!(
-            "{GROQ}\n[[also]]\nprotocol = \"anthropic-messages\"\nbase_url = \"https://api.groq.com/anthropic\"\n"
-        );
-        let spec = parse_spec(&text, "groq.toml").unwrap();
-        let own = spec.endpoint(ProtocolId::OpenaiChat);
-        assert_eq!(
-            (own.base_url.as_deref(), own.auth.scheme),
-            (spec.base_url.as_deref(), AuthScheme::Bearer)
-        );
-        assert!(own.quirks.max_tokens_field.is_some());
-        let other = spec.endpoint(ProtocolId::AnthropicMessages);
-        assert_eq!(other.base_url.as_deref(), Some("https://api.groq.com/anthropic"));
-        assert_eq!(other.auth.scheme, AuthScheme::Header("x-api-key".to_owned()));
-        assert_eq!(other.auth.env.as_deref(), Some("GROQ_API_KEY"));
-        assert_eq!(other.quirks, Quirks::default());
-        let unnamed = spec.endpoint(ProtocolId::GeminiGenerate);
-        assert_eq!(
-            (unnamed.base_url, unnamed.auth.scheme),
-            (None, AuthScheme::Header("x-goog-api-key".to_owned()))
-        );
-        let error =
-            parse_spec(&text.replace("api.groq.com/anthropic\"", "a\"\nbase = 1"), "groq.toml").unwrap_err();
-        assert_eq!(error.key.as_deref(), Some("also.base"));
-    }
-
-    #[test]
-    fn auth_is_written_as_it_is_read() {
-        for text in [
-            r#"auth = "none""#,
-            r#"auth = { bearer = "A" }"#,
-            r#"auth = { header = "x-api-key", env = "A" }"#,
-            r#"auth = { query = "key", env = "A", optional = true }"#,
-            r#"auth = { sigv4 = { service = "bedrock" }, env = "A" }"#,
-            r#"auth = { sigv4 = { service = "bedrock", region = "eu-west-1" } }"#,
-        ] {
-            #[derive(Serialize, Deserialize)]
-            struct Holder {
-                auth: Auth,
-            }
-            let once: Holder = toml::from_str(text).unwrap();
-            let twice: Holder = toml::from_str(&toml::to_string(&once).unwrap()).unwrap();
-            assert_eq!(once.auth, twice.auth, "{text}");
-        }
-    }
-}
+mod tests;

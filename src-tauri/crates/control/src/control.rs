@@ -128,7 +128,7 @@ impl Control {
         Ok(Ledger::move_aside(&path, gateway::Clock.now_ms())?)
     }
 
-    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
+    pub fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
     }
 

@@ -5,6 +5,8 @@
 //! `*_picousd` pico-dollars (10⁻¹² USD). `None` is unknown, never 0. No result ever carries a
 //! provider's key; a client's key is in the answer to `clients.add` and nowhere else.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -146,6 +148,19 @@ pub struct ProviderKind {
     /// Where a key is made.
     pub keys_url: Option<String>,
     pub docs: String,
+    /// What differs per user, in place of a whole address; `base_url` has them as `{name}`.
+    pub variables: Vec<ProviderVariable>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ProviderVariable {
+    pub name: String,
+    pub label: String,
+    /// What holds where nothing is said.
+    pub default: Option<String>,
+    pub example: Option<String>,
+    /// Nothing works without it, unless the address is the user's own.
+    pub is_required: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -162,6 +177,12 @@ pub struct ProviderView {
     /// For people: what is wrong with the key and what to do.
     pub key_message: Option<String>,
     pub is_rehearsal: bool,
+    /// Found on this machine; in no settings.
+    pub is_discovered: bool,
+    /// Where the settings have an address of their own.
+    pub own_base_url: Option<String>,
+    /// What the settings say of the kind's variables.
+    pub variables: BTreeMap<String, String>,
     /// Models known so far; `None` before the provider was asked.
     pub model_count: Option<u64>,
 }
@@ -198,6 +219,10 @@ pub struct SaveProviderArgs {
     pub protocol: Option<String>,
     /// `keychain`, `env:NAME` or `none`.
     pub key: String,
+    /// By the names of the kind's variables; empty ones count as left out.
+    #[serde(default)]
+    #[ts(as = "Option<BTreeMap<String, String>>", optional)]
+    pub variables: BTreeMap<String, String>,
     /// Goes to the keychain and nowhere else; left out, the stored one stays.
     #[serde(default)]
     #[ts(optional = nullable)]
@@ -212,6 +237,7 @@ impl std::fmt::Debug for SaveProviderArgs {
             .field("base_url", &self.base_url)
             .field("protocol", &self.protocol)
             .field("key", &self.key)
+            .field("variables", &self.variables)
             .field("secret", &self.secret.as_ref().map(|_| "•••"))
             .finish()
     }

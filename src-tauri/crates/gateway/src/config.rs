@@ -2,12 +2,14 @@
 //!
 //! - [`parse`]: text → [`Config`], or every problem with its line, key and nearest known name.
 //! - [`edit`]: changes that keep the file's comments, and the one way to write it.
-//! - [`watch`]: tells when somebody else changed it.
+//! - [`kinds`]: the user's own provider files beside it, which settings may name as kinds.
+//! - [`watch`]: tells when somebody else changed any of them.
 //!
 //! A [`Config`] is never changed: a new one takes its place whole, and requests under way keep
 //! the one they began with.
 
 pub mod edit;
+pub mod kinds;
 pub mod parse;
 pub mod watch;
 
@@ -16,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use catalog::{SpecError, Values};
 use routing::{StrategyId, Target};
 use serde::{Deserialize, Serialize};
 use wire::ProtocolId;
@@ -41,6 +44,8 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    /// Servers on this machine are looked for on their usual ports.
+    pub looks_for_servers: bool,
 }
 
 impl Default for Config {
@@ -51,6 +56,7 @@ impl Default for Config {
             routes: Vec::new(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            looks_for_servers: true,
         }
     }
 }
@@ -68,6 +74,8 @@ pub struct ProviderConfig {
     pub key: KeySource,
     /// Models that this provider serves beside those it lists itself.
     pub models: Vec<String>,
+    /// What the kind asks every user for: a region, a project (`region = "eu-west-1"`).
+    pub variables: Values,
 }
 
 /// Where a provider's key comes from. Never the key itself.
@@ -169,14 +177,24 @@ pub enum ConfigError {
     /// An edit that names something which is not there.
     #[error("{0}")]
     Edit(String),
+    /// Provider files of the user's that were refused; the settings hold, unless `settings` says
+    /// what is wrong with them too.
+    #[error("{}", render_kinds(problems, settings.as_deref()))]
+    Kinds { problems: Vec<SpecError>, settings: Option<Box<ConfigError>> },
 }
 
 impl ConfigError {
+    /// Whether the settings themselves hold, and only files beside them do not.
+    pub fn leaves_settings(&self) -> bool {
+        matches!(self, Self::Kinds { settings: None, .. })
+    }
+
     /// The problems with their lines, where the text is at fault.
     pub fn problems(&self) -> &[ConfigProblem] {
         match self {
             Self::Invalid { problems, .. } => problems,
             Self::Io { .. } | Self::Edit(_) => &[],
+            Self::Kinds { settings, .. } => settings.as_ref().map_or(&[], |settings| settings.problems()),
         }
     }
 }
@@ -184,5 +202,11 @@ impl ConfigError {
 fn render(path: &std::path::Path, problems: &[ConfigProblem]) -> String {
     let lines: Vec<String> =
         problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+    lines.join("\n")
+}
+
+fn render_kinds(problems: &[SpecError], settings: Option<&ConfigError>) -> String {
+    let settings = settings.map(ToString::to_string);
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).chain(settings).collect();
     lines.join("\n")
 }

@@ -1,5 +1,6 @@
 //! The gateway as one value: started, asked, reconfigured, shut down.
 
+mod discovery;
 mod settings;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::{self, ClientError, NewClient};
 use crate::config::ConfigError;
+use crate::config::kinds::UserKinds;
 use crate::core::Core;
 use crate::egress::Egress;
 use crate::engine::{self, Caller, Running};
@@ -76,6 +78,9 @@ pub struct Gateway {
     rehearsal_url: String,
     /// Why the settings file is not what holds.
     config_error: RwLock<Option<ConfigError>>,
+    user_kinds: RwLock<UserKinds>,
+    /// The kinds of server that answer on this machine.
+    found: Mutex<Vec<String>>,
     /// The text that was read or written last; what differs from it on disk is news.
     config_text: AsyncMutex<Option<String>>,
     port: RwLock<PortState>,
@@ -86,23 +91,26 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts everything: settings (the example is written where there are none), the rehearsal
-    /// provider, the port, the watch on the settings file. Where the settings are broken the
+    /// provider, the port, the watch on the settings files, the look for servers on this machine. Where the settings are broken the
     /// defaults hold, and where the port is taken nothing listens: the state says so.
     pub async fn start(options: Options, parts: Parts) -> Result<Arc<Self>, StartError> {
-        let (text, config, config_error) = settings::first_settings(&options.config_path);
+        let first = settings::first_settings(&options.config_path);
         let stop = CancellationToken::new();
         let (rehearsal_url, rehearsal) =
             start_rehearsal(stop.clone()).await.map_err(StartError::Rehearsal)?;
-        let egress = Egress::new(config.timeouts.connect).map_err(StartError::Tls)?;
-        let snapshot = Snapshot::new(config, Some(&rehearsal_url), egress);
+        let egress = Egress::new(first.config.timeouts.connect).map_err(StartError::Tls)?;
+        let kinds = first.user_kinds.kinds.clone();
+        let snapshot = Snapshot::new(Arc::new(first.config), kinds, &[], Some(&rehearsal_url), egress);
         let core = Arc::new(Core::new(parts.clock, parts.ledger, parts.secrets, snapshot));
         let gateway = Arc::new(Self {
             core,
             options,
             keyring: Arc::default(),
             rehearsal_url,
-            config_error: RwLock::new(config_error),
-            config_text: AsyncMutex::new(text),
+            config_error: RwLock::new(first.error),
+            user_kinds: RwLock::new(first.user_kinds),
+            found: Mutex::default(),
+            config_text: AsyncMutex::new(first.text),
             port: RwLock::default(),
             server: AsyncMutex::new(None),
             tasks: Mutex::new(vec![rehearsal]),
@@ -110,6 +118,7 @@ impl Gateway {
         });
         gateway.listen().await;
         gateway.watch_settings();
+        gateway.keep_looking_for_servers();
         Ok(gateway)
     }
 

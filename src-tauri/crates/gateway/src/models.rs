@@ -249,7 +249,8 @@ pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider)
 /// The provider as its models are listed: some have a host or a path of their own for that.
 fn listing(provider: &Provider) -> Provider {
     let label = provider.quirks.models_host.as_deref();
-    let base_url = label.and_then(|label| with_first_label(&provider.base_url, label));
+    let base_url = provider.quirks.models_base.clone();
+    let base_url = base_url.or_else(|| label.and_then(|label| with_first_label(&provider.base_url, label)));
     let mut base_url = base_url.unwrap_or_else(|| provider.base_url.clone());
     if provider.quirks.models_path.is_some() {
         base_url.truncate(root_length(&base_url));

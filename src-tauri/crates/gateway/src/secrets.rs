@@ -9,6 +9,7 @@ pub mod keychain;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,15 +33,28 @@ const SECRET_LENGTH: usize = 8;
 
 /// A key. Its memory is wiped when it goes, and it never prints itself.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret {
+    value: Zeroizing<String>,
+    /// What was made of it and is secret too, newest last. Shared by all copies.
+    derived: Arc<Mutex<Vec<Zeroizing<String>>>>,
+}
+
+/// Tokens of a key that may still be on their way somewhere.
+const DERIVED_KEPT: usize = 4;
 
 impl Secret {
-    /// A key as the user gave it, without blanks around it.
+    /// A key as the user gave it, without blanks around it. A key file's JSON is taken whole, and
+    /// kept in one line.
     ///
     /// # Errors
     /// `Invalid` where it is empty, has more than one line or cannot stand in a header.
     pub fn new(value: &str) -> Result<Self, SecretError> {
         let value = value.trim();
+        if value.starts_with('{') {
+            let file: serde_json::Value = serde_json::from_str(value)
+                .map_err(|_| SecretError::Invalid("The key looks like a file's JSON and is none."))?;
+            return Ok(Self::of(file.to_string()));
+        }
         if value.is_empty() {
             return Err(SecretError::Invalid("The key is empty."));
         }
@@ -52,45 +66,61 @@ impl Secret {
                 "The key has a character that no key has (a blank, or one outside of ASCII); paste the key alone.",
             ));
         }
-        Ok(Self(Zeroizing::new(value.to_owned())))
+        Ok(Self::of(value.to_owned()))
+    }
+
+    fn of(value: String) -> Self {
+        Self { value: Zeroizing::new(value), derived: Arc::default() }
+    }
+
+    /// From now on `token`, which was made of this key, is hidden wherever the key is.
+    pub(crate) fn hide_also(&self, token: &Self) {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if derived.len() == DERIVED_KEPT {
+            derived.remove(0);
+        }
+        derived.push(token.value.clone());
     }
 
     /// The key itself; for the one place that signs requests and the one that stores it.
     pub(crate) fn expose(&self) -> &str {
-        &self.0
+        &self.value
     }
 
-    /// Whether `text` repeats the key; never for a placeholder, see [`Self::hide_in`].
+    /// Whether `text` repeats the key, or what was made of it; never for a placeholder, see
+    /// [`Self::hide_in`].
     pub(crate) fn is_in(&self, text: &[u8]) -> bool {
-        self.0.len() >= SECRET_LENGTH && text.windows(self.0.len()).any(|part| part == self.0.as_bytes())
+        let derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = derived.iter().chain([&self.value]).filter(|secret| secret.len() >= SECRET_LENGTH);
+        secrets.any(|secret| text.windows(secret.len()).any(|part| part == secret.as_bytes()))
     }
 
     /// Takes the key out of what a provider says of a failure: some repeat the key that they refuse.
     /// A placeholder for a server that asks for none ("none", "x") is no secret, and stays.
     pub(crate) fn hide_in(&self, error: &mut canonical::Error) {
-        if self.0.len() < SECRET_LENGTH {
-            return;
-        }
-        let texts =
-            [Some(&mut error.message), error.code.as_mut(), error.param.as_mut(), error.body.as_mut()];
-        for text in texts.into_iter().flatten() {
-            if text.contains(self.expose()) {
-                *text = text.replace(self.expose(), HIDDEN);
+        let derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = derived.iter().chain([&self.value]).filter(|secret| secret.len() >= SECRET_LENGTH);
+        for secret in secrets {
+            let texts =
+                [Some(&mut error.message), error.code.as_mut(), error.param.as_mut(), error.body.as_mut()];
+            for text in texts.into_iter().flatten() {
+                if text.contains(secret.as_str()) {
+                    *text = text.replace(secret.as_str(), HIDDEN);
+                }
+                hide_at_end(secret, text);
             }
-            self.hide_at_end(text);
         }
     }
+}
 
-    /// A long text may have been cut in the middle of the key.
-    fn hide_at_end(&self, text: &mut String) {
-        let key = self.expose();
-        let beginnings = (SECRET_LENGTH..key.len()).rev().filter_map(|length| key.get(..length));
-        let bare = text.trim_end_matches('…').len();
-        for beginning in beginnings {
-            if text[..bare].ends_with(beginning) {
-                text.replace_range(bare - beginning.len()..bare, HIDDEN);
-                return;
-            }
+/// A long text may have been cut in the middle of the key.
+fn hide_at_end(key: &str, text: &mut String) {
+    let beginnings = (SECRET_LENGTH..key.len()).rev().filter_map(|length| key.get(..length));
+    let bare = text.trim_end_matches('…').len();
+    for beginning in beginnings {
+        if text[..bare].ends_with(beginning) {
+            text.replace_range(bare - beginning.len()..bare, HIDDEN);
+            return;
         }
     }
 }
@@ -255,7 +285,7 @@ impl Secrets {
     pub async fn key(&self, provider: &str, source: &KeySource) -> Result<Option<Secret>, KeyError> {
         match source {
             KeySource::None => Ok(None),
-            KeySource::Env(name) => read_environment(provider, name).map(Some),
+            KeySource::Env(name) => read_environment(provider, name).await.map(Some),
             KeySource::Keychain => self.read_keychain(provider).await.map(Some),
         }
     }
@@ -347,16 +377,26 @@ impl Secrets {
     }
 }
 
-fn read_environment(provider: &str, name: &str) -> Result<Secret, KeyError> {
+/// The key in an environment variable, or in the file that it names: Google's tools put a path there.
+async fn read_environment(provider: &str, name: &str) -> Result<Secret, KeyError> {
     let missing =
         || KeyError::MissingFromEnvironment { provider: provider.to_owned(), name: name.to_owned() };
     let value = Zeroizing::new(std::env::var(name).map_err(|_| missing())?);
     if value.trim().is_empty() {
         return Err(missing());
     }
+    let unusable = |why| KeyError::Unusable { provider: provider.to_owned(), name: name.to_owned(), why };
+    let value = match value.trim() {
+        // No key ends so.
+        path if Path::new(path).extension().is_some_and(|extension| extension == "json") => {
+            let text = tokio::fs::read_to_string(path).await;
+            Zeroizing::new(text.map_err(|_| unusable("it names a file that cannot be read."))?)
+        }
+        _ => value,
+    };
     Secret::new(&value).map_err(|error| {
         let SecretError::Invalid(why) = error else { return missing() };
-        KeyError::Unusable { provider: provider.to_owned(), name: name.to_owned(), why }
+        unusable(why)
     })
 }
 
@@ -373,7 +413,9 @@ mod tests {
         let secret = Secret::new("  sk-test-123\n").unwrap();
         assert_eq!(format!("{secret:?}"), "•••");
         assert_eq!(secret.expose(), "sk-test-123");
-        for bad in ["", " \n", "a\nb", "a b", "schlüssel"] {
+        let file = Secret::new("{\n  \"type\": \"x y\"\n}\n").unwrap();
+        assert_eq!(file.expose(), r#"{"type":"x y"}"#);
+        for bad in ["", " \n", "a\nb", "a b", "schlüssel", "{a: 1}"] {
             assert!(matches!(Secret::new(bad), Err(SecretError::Invalid(_))), "{bad:?}");
         }
     }
@@ -402,6 +444,19 @@ mod tests {
         assert_eq!(secrets.key_status("a", &KeySource::Keychain).await.state, KeyState::Present);
         secrets.delete("a").await.unwrap();
         assert_eq!(secrets.key_status("a", &KeySource::Keychain).await.state, KeyState::Missing);
+    }
+
+    #[test]
+    fn what_was_made_of_a_key_is_hidden_with_it() {
+        let key = Secret::new("{\"refresh_token\": \"r\"}").unwrap();
+        let copy = key.clone();
+        for token in ["ya29.first-token", "ya29.second-token"] {
+            key.hide_also(&Secret::new(token).unwrap());
+        }
+        let said = "The token ya29.second-token after ya29.first-token is refused.";
+        let mut error = canonical::Error::caller(said);
+        copy.hide_in(&mut error);
+        assert_eq!(error.message, "The token ••• after ••• is refused.");
     }
 
     #[tokio::test]

@@ -1,9 +1,11 @@
-//! `signalboxd check`: every mistake in a settings file, each with its line.
+//! `signalboxd check`: every mistake in a settings file and in the user's provider files, each with
+//! its line.
 
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use gateway::config::edit::parse_text;
+use gateway::config::kinds;
 
 use crate::args::CheckArgs;
 
@@ -11,14 +13,20 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let path = args.config.path()?;
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("The settings file {} could not be read", path.display()))?;
-    match parse_text(&path, &text) {
-        Ok(_) => {
-            println!("{}: ok", path.display());
-            Ok(ExitCode::SUCCESS)
-        }
+    let own = kinds::read(&path);
+    for file in &own.files {
+        let what = if file.replaces_shipped { ", in place of the one that Signalbox has" } else { "" };
+        println!("{}: the provider kind \"{}\"{what}", file.path.display(), file.id);
+    }
+    for problem in &own.problems {
+        eprintln!("{problem}");
+    }
+    match parse_text(&path, &text, &own.kinds) {
+        Ok(_) => println!("{}: ok", path.display()),
         Err(error) => {
             eprintln!("{error}");
-            Ok(ExitCode::FAILURE)
+            return Ok(ExitCode::FAILURE);
         }
     }
+    Ok(if own.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

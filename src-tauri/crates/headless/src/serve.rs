@@ -73,8 +73,10 @@ async fn serve_until(
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
     // Nobody sits before a daemon to mend these while it runs on without providers or a port.
-    if let Some(error) = control.config_error() {
-        bail!("{error}");
+    match control.gateway().config_error() {
+        Some(error) if !error.leaves_settings() => bail!("{error}"),
+        // Said in the log already; the other providers serve.
+        _ => {}
     }
     let port = control.port();
     let Some(listening) = port.listening else {

@@ -2,7 +2,7 @@ import { Command } from "cmdk";
 import { type FormEvent, useRef, useState } from "react";
 import { backend } from "../../api";
 import { ControlError } from "../../api/backend";
-import type { KeychainStatus, KeySource, ProviderKind, ProviderView } from "../../api/bindings";
+import type { KeychainStatus, KeySource, ProviderKind, ProviderVariable, ProviderView } from "../../api/bindings";
 import { useRead } from "../../api/queries";
 import { Icon } from "../../components/Icon";
 import { Line } from "../../components/Line";
@@ -75,7 +75,9 @@ export function freeId(kind: string, taken: readonly string[]): string {
 
 function Fields({ provider, kind, taken, keychain, onOtherKind, onClose, onSaved }: FormProps & { kind: ProviderKind; onOtherKind: (() => void) | null }) {
   const [id, setId] = useState(provider?.id ?? freeId(kind.kind, taken));
-  const [baseUrl, setBaseUrl] = useState(provider?.base_url ?? kind.base_url);
+  // An address with variables in it is asked for piece by piece; one's own replaces it whole.
+  const [baseUrl, setBaseUrl] = useState(provider?.own_base_url ?? (kind.variables.length > 0 ? "" : kind.base_url));
+  const [variables, setVariables] = useState<Record<string, string>>(provider?.variables ?? {});
   const [source, setSource] = useState<KeySource>(firstSource(kind, provider, keychain));
   const [env, setEnv] = useState(provider?.key_env ?? kind.key_env ?? "");
   const [error, setError] = useState<string | null>(null);
@@ -85,7 +87,7 @@ function Fields({ provider, kind, taken, keychain, onOtherKind, onClose, onSaved
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const problem = problemOf({ id, taken: provider ? [] : taken, source, env, secret: secret.current?.value ?? "", hasStored });
+    const problem = problemOf({ id, taken: provider ? [] : taken, source, env, secret: secret.current?.value ?? "", hasStored }) ?? missingVariable(kind.variables, variables, baseUrl);
     if (problem !== null) return setError(problem);
     const pasted = source === "keychain" ? takeSecret(secret.current) : "";
     setSaving(true);
@@ -94,6 +96,7 @@ function Fields({ provider, kind, taken, keychain, onOtherKind, onClose, onSaved
         id: id.trim(),
         kind: kind.kind,
         key: source === "env" ? `env:${env.trim()}` : source,
+        variables,
         ...(baseUrl.trim() === kind.base_url || baseUrl.trim() === "" ? {} : { base_url: baseUrl.trim() }),
         ...(pasted === "" ? {} : { secret: pasted }),
       });
@@ -120,6 +123,12 @@ function Fields({ provider, kind, taken, keychain, onOtherKind, onClose, onSaved
         <input className="input" value={id} onChange={(e) => setId(e.target.value)} disabled={provider !== null} data-testid={testids.providerId} spellCheck={false} />
         <span className="hint">Its models are called <code>{id.trim() || "name"}/model</code></span>
       </label>
+      {kind.variables.map((v) => (
+        <label key={v.name} className="form-row">
+          <span className="label">{v.label}</span>
+          <input className="input" value={variables[v.name] ?? ""} onChange={(e) => setVariables({ ...variables, [v.name]: e.target.value })} placeholder={v.default ?? v.example ?? ""} data-testid={testids.providerVariable(v.name)} spellCheck={false} />
+        </label>
+      ))}
       <label className="form-row">
         <span className="label">Base URL</span>
         <input className="input" value={baseUrl} onChange={(e) => setBaseUrl(e.target.value)} placeholder={kind.base_url} data-testid={testids.providerBaseUrl} spellCheck={false} />
@@ -151,6 +160,13 @@ function sourceHint(source: KeySource, keychain: KeychainStatus | null): string 
   if (source === "env") return "Read from the environment that Signalbox was started with";
   if (keychain && keychain.state !== "available") return keychain.message ?? `The keychain is ${keychain.state}`;
   return "The system keychain, and nowhere else";
+}
+
+/** What the kind's address needs and nothing says. */
+export function missingVariable(asked: readonly ProviderVariable[], given: Record<string, string>, baseUrl: string): string | null {
+  if (baseUrl.trim() !== "") return null;
+  const missing = asked.find((v) => v.is_required && (given[v.name] ?? "").trim() === "");
+  return missing ? `Fill in ${missing.label}, or give a base URL of your own.` : null;
 }
 
 export function problemOf(f: { id: string; taken: readonly string[]; source: KeySource; env: string; secret: string; hasStored: boolean }): string | null {

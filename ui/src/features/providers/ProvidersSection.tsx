@@ -115,7 +115,7 @@ function Row({ provider: p, tested, onTest, onEdit, onOpen }: RowProps) {
         {!p.is_rehearsal && (
           <>
             <button type="button" className="btn small" onClick={onEdit}>Edit</button>
-            <button type="button" className="btn small icon" aria-label={`Remove ${p.id}`} title={`Remove ${p.id}`} onClick={() => onOpen("remove")}><Icon name="close" small /></button>
+            {!p.is_discovered && <button type="button" className="btn small icon" aria-label={`Remove ${p.id}`} title={`Remove ${p.id}`} onClick={() => onOpen("remove")}><Icon name="close" small /></button>}
           </>
         )}
       </td>
@@ -139,7 +139,8 @@ function whereOf(p: ProviderView): string {
     case "env":
       return `variable ${p.key_env ?? ""}`.trim();
     case "none":
-      return p.is_rehearsal ? "in this app, not a real model" : "no key";
+      if (p.is_rehearsal) return "in this app, not a real model";
+      return p.is_discovered ? "found on this machine" : "no key";
   }
 }
 

@@ -13,15 +13,17 @@ use crate::control::Control;
 use crate::error::{ControlError, Result, view};
 use crate::types::{
     ControlErrorKind, Empty, IdArgs, KeySource, KeyState, ModelView, ProviderKind, ProviderTest,
-    ProviderView, SaveProviderArgs, SetKeyArgs,
+    ProviderVariable, ProviderView, SaveProviderArgs, SetKeyArgs,
 };
 
 /// How long a list of providers waits for the keychain.
 const KEY_PATIENCE: Duration = Duration::from_secs(3);
 
-pub(crate) async fn kinds(_: &Control, _: Empty) -> Result<Vec<ProviderKind>> {
-    let kinds = catalog::kinds().iter().filter(|kind| !kind.is_in_process);
+pub(crate) async fn kinds(control: &Control, _: Empty) -> Result<Vec<ProviderKind>> {
+    let kinds = control.gateway().kinds();
     Ok(kinds
+        .iter()
+        .filter(|kind| !kind.is_in_process)
         .map(|kind| ProviderKind {
             kind: kind.id.clone(),
             name: kind.name.clone(),
@@ -32,8 +34,19 @@ pub(crate) async fn kinds(_: &Control, _: Empty) -> Result<Vec<ProviderKind>> {
             needs_key: kind.needs_key(),
             keys_url: kind.keys_url.clone(),
             docs: kind.docs.clone(),
+            variables: kind.variables.iter().map(variable).collect(),
         })
         .collect())
+}
+
+fn variable(variable: &catalog::Variable) -> ProviderVariable {
+    ProviderVariable {
+        name: variable.name.clone(),
+        label: variable.label.clone(),
+        default: variable.default.clone(),
+        example: variable.example.clone(),
+        is_required: variable.is_required(),
+    }
 }
 
 pub(crate) async fn list(control: &Control, _: Empty) -> Result<Vec<ProviderView>> {
@@ -59,6 +72,9 @@ async fn provider_view(control: &Control, provider: &Provider) -> ProviderView {
         key_state,
         key_message,
         is_rehearsal: provider.is_rehearsal,
+        is_discovered: provider.is_discovered,
+        own_base_url: provider.own_base_url.clone(),
+        variables: provider.variables.clone(),
         model_count: control.gateway().known_models(&provider.id).map(|models| models.len() as u64),
     }
 }
@@ -100,6 +116,11 @@ pub(crate) async fn save(control: &Control, args: SaveProviderArgs) -> Result<()
         base_url: filled(args.base_url),
         protocol: filled(args.protocol),
         key: Some(args.key),
+        variables: args
+            .variables
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, filled(Some(value))?)))
+            .collect(),
     };
     let id = entry.id.clone();
     gateway.edit_config(ConfigEdit::PutProvider(entry)).await?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use catalog::{Kinds, Values};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use super::{Config, ConfigError, EXAMPLE, parse};
@@ -35,6 +36,8 @@ pub struct ProviderEntry {
     pub protocol: Option<String>,
     /// `keychain`, `env:NAME` or `none`.
     pub key: Option<String>,
+    /// What the kind asks every user for. Those of the kind that are not here are taken away.
+    pub variables: Values,
 }
 
 /// A route as the file will say it.
@@ -51,13 +54,18 @@ pub struct RouteEntry {
 /// # Errors
 /// `Invalid` where the text was wrong before or is after; `Edit` where the change names what is
 /// not there, or takes away what is still used.
-pub fn apply(path: &Path, text: &str, edit: &ConfigEdit) -> Result<(String, Config), ConfigError> {
-    let before = parse_text(path, text)?;
+pub fn apply(
+    path: &Path,
+    text: &str,
+    edit: &ConfigEdit,
+    kinds: &Kinds,
+) -> Result<(String, Config), ConfigError> {
+    let before = parse_text(path, text, kinds)?;
     // What parses as settings is TOML.
     let mut document: DocumentMut =
         text.parse().map_err(|error: toml_edit::TomlError| ConfigError::Edit(error.message().to_owned()))?;
     match edit {
-        ConfigEdit::PutProvider(entry) => put_provider(&mut document, entry)?,
+        ConfigEdit::PutProvider(entry) => put_provider(&mut document, entry, kinds)?,
         ConfigEdit::RemoveProvider { id } => {
             refuse_while_used(&before, id)?;
             remove(&mut document, "provider", "id", id)?;
@@ -67,7 +75,7 @@ pub fn apply(path: &Path, text: &str, edit: &ConfigEdit) -> Result<(String, Conf
         ConfigEdit::RemoveRoute { name } => remove(&mut document, "route", "name", name)?,
     }
     let text = document.to_string();
-    let config = parse_text(path, &text)?;
+    let config = parse_text(path, &text, kinds)?;
     Ok((text, config))
 }
 
@@ -110,9 +118,9 @@ pub fn write(path: &Path, text: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// The settings in `text`.
-pub fn parse_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    parse::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
+/// The settings in `text`, which may name `kinds`.
+pub fn parse_text(path: &Path, text: &str, kinds: &Kinds) -> Result<Config, ConfigError> {
+    parse::parse(text, kinds).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
 }
 
 fn io(path: &Path, deed: &'static str, error: &std::io::Error) -> ConfigError {
@@ -135,8 +143,25 @@ fn refuse_while_used(config: &Config, provider: &str) -> Result<(), ConfigError>
     )))
 }
 
-fn put_provider(document: &mut DocumentMut, entry: &ProviderEntry) -> Result<(), ConfigError> {
+fn put_provider(document: &mut DocumentMut, entry: &ProviderEntry, kinds: &Kinds) -> Result<(), ConfigError> {
     let table = find_or_add(document, "provider", "id", &entry.id)?;
+    let kinds_before = table.get("kind").and_then(|kind| kinds.get(kind.as_str()?));
+    // Of the kind before and of the new one: what is not said again goes.
+    for variable in kinds_before.into_iter().chain(kinds.get(&entry.kind)).flat_map(|spec| &spec.variables) {
+        if !entry.variables.contains_key(&variable.name) {
+            table.remove(&variable.name);
+        }
+    }
+    for (name, new) in &entry.variables {
+        // A name that the settings have already would overwrite something else.
+        if catalog::SETTINGS_KEYS.contains(&name.as_str()) {
+            return Err(ConfigError::Edit(format!(
+                "`{name}` is no variable of the kind \"{}\".",
+                entry.kind
+            )));
+        }
+        table[name.as_str()] = value_keeping_comment(table.get(name), new);
+    }
     table["kind"] = value_keeping_comment(table.get("kind"), &entry.kind);
     for (name, new) in [("base_url", &entry.base_url), ("protocol", &entry.protocol), ("key", &entry.key)] {
         match new {
@@ -234,7 +259,11 @@ mod tests {
     }
 
     fn edited(text: &str, edit: &ConfigEdit) -> String {
-        apply(path(), text, edit).unwrap().0
+        edited_with(text, edit).unwrap().0
+    }
+
+    fn edited_with(text: &str, edit: &ConfigEdit) -> Result<(String, Config), ConfigError> {
+        apply(path(), text, edit, &Kinds::shipped())
     }
 
     fn provider(id: &str, kind: &str) -> ProviderEntry {
@@ -257,7 +286,7 @@ mod tests {
     #[test]
     fn a_new_provider_is_added_behind_the_others_and_an_old_one_goes_alone() {
         let text = edited(TEXT, &ConfigEdit::PutProvider(provider("c", "openai")));
-        let config = parse_text(path(), &text).unwrap();
+        let config = parse_text(path(), &text, &Kinds::shipped()).unwrap();
         let ids: Vec<&str> = config.providers.iter().map(|provider| provider.id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
 
@@ -278,9 +307,10 @@ mod tests {
                 strategy: "priority".into(),
                 targets: vec![("c".into(), "m".into())],
             };
-            let (text, config) = apply(path(), &text, &ConfigEdit::PutRoute(route)).unwrap();
+            let (text, config) =
+                apply(path(), &text, &ConfigEdit::PutRoute(route), &Kinds::shipped()).unwrap();
             assert_eq!((config.listen.port(), config.routes.len()), (1, 1));
-            let (_, config) = apply(path(), &text, &ConfigEdit::RemoveRoute { name: "fast".into() }).unwrap();
+            let (_, config) = edited_with(&text, &ConfigEdit::RemoveRoute { name: "fast".into() }).unwrap();
             assert_eq!((config.providers.len(), config.routes.len()), (1, 0));
         }
     }
@@ -294,7 +324,7 @@ mod tests {
             ConfigEdit::RemoveProvider { id: "zzz".into() },
             ConfigEdit::RemoveRoute { name: "zzz".into() },
         ] {
-            assert!(apply(path(), TEXT, &edit).is_err(), "{edit:?}");
+            assert!(apply(path(), TEXT, &edit, &Kinds::shipped()).is_err(), "{edit:?}");
         }
     }
 
@@ -302,7 +332,7 @@ mod tests {
     fn a_list_written_in_one_line_can_be_edited_as_well() {
         let text = "provider = [{ id = \"a\", kind = \"openai\" }]\n";
         let text = edited(text, &ConfigEdit::PutProvider(provider("b", "groq")));
-        assert_eq!(parse_text(path(), &text).unwrap().providers.len(), 2, "{text}");
+        assert_eq!(parse_text(path(), &text, &Kinds::shipped()).unwrap().providers.len(), 2, "{text}");
     }
 
     #[test]
@@ -317,5 +347,26 @@ mod tests {
             1,
             "no file is left beside it"
         );
+    }
+
+    #[test]
+    fn variables_are_written_and_go_with_their_kind() {
+        let region = Values::from([("region".to_owned(), "eu-west-1".to_owned())]);
+        let entry = ProviderEntry { variables: region.clone(), ..provider("c", "bedrock") };
+        let text = edited(TEXT, &ConfigEdit::PutProvider(entry));
+        assert!(text.contains("region = \"eu-west-1\""), "{text}");
+        let commented = text.replace("eu-west-1\"", "eu-west-1\" # near");
+        let moved = Values::from([("region".to_owned(), "eu-west-3".to_owned())]);
+        let entry = ProviderEntry { variables: moved, ..provider("c", "bedrock") };
+        let text = edited(&commented, &ConfigEdit::PutProvider(entry));
+        assert!(text.contains("region = \"eu-west-3\" # near"), "{text}");
+        let text = edited(&text, &ConfigEdit::PutProvider(provider("c", "openai")));
+        assert!(!text.contains("region"), "{text}");
+
+        let sneaky = Values::from([("id".to_owned(), "a".to_owned())]);
+        let entry = ProviderEntry { variables: sneaky, ..provider("c", "bedrock") };
+        assert!(edited_with(TEXT, &ConfigEdit::PutProvider(entry)).is_err());
+        let entry = ProviderEntry { variables: region, ..provider("c", "groq") };
+        assert!(edited_with(TEXT, &ConfigEdit::PutProvider(entry)).is_err());
     }
 }

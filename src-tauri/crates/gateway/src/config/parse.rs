@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use catalog::{Kinds, Values, Variable};
 use routing::{STRATEGIES, StrategyId, Target};
 use toml::de::DeTable;
 use wire::ProtocolId;
@@ -17,9 +18,9 @@ use super::{
 };
 use reader::{Reader, Table, Value, line_of, problem, span_of};
 
-const ROOT_KEYS: &[&str] = &["port", "provider", "route", "timeouts", "limits"];
+const ROOT_KEYS: &[&str] = &["port", "provider", "route", "timeouts", "limits", "discovery"];
 const PORT_KEYS: &[&str] = &["listen"];
-const PROVIDER_KEYS: &[&str] = &["id", "kind", "base_url", "key", "protocol", "models"];
+const DISCOVERY_KEYS: &[&str] = &["enabled"];
 const ROUTE_KEYS: &[&str] = &["name", "strategy", "targets"];
 const TARGET_KEYS: &[&str] = &["provider", "model"];
 const TIMEOUT_KEYS: &[&str] = &["connect", "first_byte", "first_content", "idle", "total"];
@@ -31,13 +32,14 @@ const MIN_BODY_BYTES: i64 = 1024;
 const MAX_BODY_BYTES: i64 = 1 << 30;
 
 /// The settings that `text` says, or everything that is wrong with it, in the order of its lines.
-pub fn parse(text: &str) -> Result<Config, Vec<ConfigProblem>> {
+/// `kinds` are the vendors that it may name.
+pub fn parse(text: &str, kinds: &Kinds) -> Result<Config, Vec<ConfigProblem>> {
     let document = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_of(text, span.start));
         vec![problem(line, None, format!("This is not TOML: {}.", error.message().trim_end_matches('.')))]
     })?;
     let mut reader = Reader { text, problems: Vec::new() };
-    let config = reader.config(document.get_ref());
+    let config = reader.config(document.get_ref(), kinds);
     if reader.problems.is_empty() {
         return Ok(config);
     }
@@ -83,16 +85,17 @@ fn likeness(name: &str, candidate: &str) -> f64 {
 }
 
 impl Reader<'_> {
-    fn config(&mut self, root: &Table<'_>) -> Config {
+    fn config(&mut self, root: &Table<'_>, kinds: &Kinds) -> Config {
         self.refuse_unknown(root, "", ROOT_KEYS);
         let port = self.table(root, "port").inspect(|table| self.refuse_unknown(table, "port", PORT_KEYS));
-        let providers = self.providers(root);
+        let providers = self.providers(root, kinds);
         Config {
             listen: self.listen(port),
             routes: self.routes(root, &providers),
             providers,
             timeouts: self.timeouts(root),
             limits: self.limits(root),
+            looks_for_servers: self.discovery(root),
         }
     }
 
@@ -109,11 +112,11 @@ impl Reader<'_> {
 
     // === Providers ===
 
-    fn providers(&mut self, root: &Table<'_>) -> Vec<ProviderConfig> {
+    fn providers(&mut self, root: &Table<'_>, kinds: &Kinds) -> Vec<ProviderConfig> {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut providers = Vec::new();
         for (table, span) in self.tables(root, "provider") {
-            let Some(provider) = self.provider(table, &span) else { continue };
+            let Some(provider) = self.provider(table, &span, kinds) else { continue };
             let line = self.line(&span);
             if provider.id == REHEARSAL_ID {
                 self.report(
@@ -136,14 +139,19 @@ impl Reader<'_> {
         providers
     }
 
-    fn provider(&mut self, table: &Table<'_>, span: &Range<usize>) -> Option<ProviderConfig> {
-        self.refuse_unknown(table, "provider", PROVIDER_KEYS);
+    fn provider(&mut self, table: &Table<'_>, span: &Range<usize>, kinds: &Kinds) -> Option<ProviderConfig> {
+        let named = table.get("kind").and_then(|kind| kinds.get(kind.get_ref().as_str()?));
+        let variables = named.map_or(&[][..], |spec| &spec.variables);
+        let own = variables.iter().map(|variable| variable.name.as_str());
+        let known: Vec<&str> = catalog::SETTINGS_KEYS.into_iter().chain(own).collect();
+        self.refuse_unknown(table, "provider", &known);
         let id = self.required(table, span, "id", "provider.id");
         let kind = self.required(table, span, "kind", "provider.kind");
         let base_url = self.base_url(table);
         let protocol = self.protocol(table);
         let key = self.key(table);
         let models = self.models(table);
+        let variables = self.variables(table, variables);
         let ((id, id_span), (kind, kind_span)) = (id?, kind?);
         if !is_id(&id) {
             self.report(
@@ -152,7 +160,7 @@ impl Reader<'_> {
                 format!("\"{id}\" cannot be an id: use letters, digits, \"-\", \"_\" and \".\"."),
             );
         }
-        let known = catalog::kinds().iter().filter(|spec| !spec.is_in_process);
+        let known = kinds.iter().filter(|spec| !spec.is_in_process);
         let Some(spec) = known.clone().find(|spec| spec.id == kind) else {
             let nearest = nearest(&kind, known.map(|spec| spec.id.as_str()));
             self.report_nearest(
@@ -171,8 +179,35 @@ impl Reader<'_> {
                 format!("The provider \"{id}\" needs a base_url, like \"{example}\"."),
             );
         }
+        for variable in spec.missing(protocol.unwrap_or(spec.protocol), base_url.as_deref(), &variables) {
+            let (name, example) = (&variable.name, variable.example.as_deref().unwrap_or("…"));
+            let message = format!("The provider \"{id}\" needs {name} = \"{example}\" ({}).", variable.label);
+            self.report(span, &format!("provider.{name}"), message);
+        }
         let key = key.unwrap_or(if spec.needs_key() { KeySource::Keychain } else { KeySource::None });
-        Some(ProviderConfig { id, kind, base_url, protocol, key, models })
+        Some(ProviderConfig { id, kind, base_url, protocol, key, models, variables })
+    }
+
+    fn variables(&mut self, table: &Table<'_>, variables: &[Variable]) -> Values {
+        let mut values = Values::new();
+        for Variable { name, label, .. } in variables {
+            let key = format!("provider.{name}");
+            if !table.contains_key(name.as_str()) {
+                continue;
+            }
+            // Refused or not: present, so that nothing complains of its absence as well.
+            let Some((text, span)) = self.text_at(table, name, &key) else {
+                values.insert(name.clone(), String::new());
+                continue;
+            };
+            if !catalog::is_value(&text) {
+                let message =
+                    format!("\"{text}\" cannot be the {label}: use letters, digits, \"-\", \"_\" and \".\".");
+                self.report(&span, &key, message);
+            }
+            values.insert(name.clone(), text);
+        }
+        values
     }
 
     fn base_url(&mut self, table: &Table<'_>) -> Option<String> {
@@ -341,6 +376,16 @@ impl Reader<'_> {
             }
         }
         timeouts
+    }
+
+    fn discovery(&mut self, root: &Table<'_>) -> bool {
+        let Some(table) = self.table(root, "discovery") else { return true };
+        self.refuse_unknown(table, "discovery", DISCOVERY_KEYS);
+        let Some(value) = table.get("enabled") else { return true };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.report(&value.span(), "discovery.enabled", "enabled is true or false.".to_owned());
+            true
+        })
     }
 
     fn limits(&mut self, root: &Table<'_>) -> Limits {

@@ -1,4 +1,4 @@
-//! Tells when the settings file changed on disk.
+//! Tells when the settings file or a provider file changed on disk.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,16 +19,25 @@ pub struct Watch {
 
 impl Watch {
     /// Watches `path` through its folder, because editors replace a file rather than write into it;
-    /// where it is a link, through the folder of what it leads to as well.
-    pub fn start(path: &Path) -> Result<Self, notify::Error> {
+    /// where it is a link, through the folder of what it leads to as well. Beside it every TOML file
+    /// in `own`, where there is such a folder.
+    pub fn start(path: &Path, own: &Path) -> Result<Self, notify::Error> {
         let mut watched = vec![path.to_owned()];
         watched.extend(std::fs::canonicalize(path).ok());
         let names: Vec<OsString> =
             watched.iter().filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+        let own = std::fs::canonicalize(own).ok();
+        let in_own = own.clone();
         let (sender, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let is_ours =
-                |path: &PathBuf| names.iter().any(|name| path.file_name() == Some(name.as_os_str()));
+            let is_kind = |path: &PathBuf| {
+                in_own.is_some()
+                    && path.parent() == in_own.as_deref()
+                    && path.extension().is_some_and(|extension| extension == "toml")
+            };
+            let is_ours = |path: &PathBuf| {
+                names.iter().any(|name| path.file_name() == Some(name.as_os_str())) || is_kind(path)
+            };
             // An error may stand for lost events: look at the file to be sure.
             let concerns_us = event.map_or(true, |event| {
                 !event.kind.is_access() && (event.need_rescan() || event.paths.iter().any(is_ours))
@@ -39,6 +48,7 @@ impl Watch {
             }
         })?;
         let mut folders: Vec<PathBuf> = watched.iter().map(|path| folder_of(path)).collect();
+        folders.extend(own);
         folders.dedup();
         for folder in folders {
             watcher.watch(&folder, RecursiveMode::NonRecursive)?;

@@ -1,16 +1,19 @@
 //! HTTP to providers: pools, redirects, compression, and network errors in words.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt;
 use std::sync::Once;
 use std::time::Duration;
 
 use canonical::{Error, ErrorKind, Origin};
+use catalog::AuthScheme;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use wire::{Headers, HttpRequest, Method, StreamFraming};
 
+use super::google::{Access, Tokens};
 use super::sign;
 use crate::clock::Clock;
 use crate::providers::Provider;
@@ -25,6 +28,21 @@ pub(crate) const MAX_ERROR_BYTES: usize = 1 << 20;
 /// Idle connections are kept this long; many providers hang up after a minute or so.
 const POOL_IDLE: Duration = Duration::from_secs(50);
 
+/// How long a server on this machine may take to say what it is.
+const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// More than any server's list of models.
+const MAX_PROBE_BYTES: usize = 1 << 20;
+
+/// What came of asking whether a server is there.
+#[derive(Debug)]
+pub(crate) enum Probed {
+    Answer(Vec<u8>),
+    /// Somebody listens and has not answered in time.
+    Late,
+    Nothing,
+}
+
 /// The connections to all providers, shared by all requests.
 #[derive(Clone)]
 pub(crate) struct Egress {
@@ -32,6 +50,8 @@ pub(crate) struct Egress {
     far: Client,
     /// For providers on this machine: never through a proxy, which could not reach them.
     near: Client,
+    /// What Google gave for keys.
+    tokens: Tokens,
     connect_timeout: Duration,
 }
 
@@ -57,12 +77,36 @@ impl Egress {
             let builder = if no_proxy { builder.no_proxy() } else { builder };
             builder.build().map_err(|error| describe(&error))
         };
-        Ok(Self { far: client(false)?, near: client(true)?, connect_timeout })
+        Ok(Self { far: client(false)?, near: client(true)?, tokens: Tokens::default(), connect_timeout })
     }
 
     /// This one where the timeout is the same, with its open connections; else a new one.
     pub(crate) fn with_connect_timeout(&self, connect_timeout: Duration) -> Result<Self, String> {
-        if connect_timeout == self.connect_timeout { Ok(self.clone()) } else { Self::new(connect_timeout) }
+        if connect_timeout == self.connect_timeout {
+            return Ok(self.clone());
+        }
+        Ok(Self { tokens: self.tokens.clone(), ..Self::new(connect_timeout)? })
+    }
+
+    #[cfg(test)]
+    pub(super) fn use_tokens(&mut self, tokens: Tokens) {
+        self.tokens = tokens;
+    }
+
+    /// Asks the host of `base_url` for `path`, without a key. Only this machine is asked.
+    pub(crate) async fn probe(&self, base_url: &str, path: &str) -> Probed {
+        let url = Url::parse(base_url).and_then(|base| base.join(path));
+        let Some(url) = url.ok().filter(is_loopback) else { return Probed::Nothing };
+        let asked = async {
+            let response = self.near.get(url).header(ACCEPT, "application/json").send().await.ok()?;
+            let is_well = response.status().is_success();
+            read_body(response, MAX_PROBE_BYTES).await.ok().filter(|_| is_well)
+        };
+        match tokio::time::timeout(PROBE_DEADLINE, asked).await {
+            Ok(Some(body)) => Probed::Answer(body),
+            Ok(None) => Probed::Nothing,
+            Err(_) => Probed::Late,
+        }
     }
 
     /// Sends `request` to `provider`, signed. Resolves when the answer's headers are here.
@@ -73,7 +117,41 @@ impl Egress {
         key: Option<&Secret>,
         wants_stream: bool,
     ) -> Result<Response, SendFailure> {
-        let mut url = url_of(provider, &request)?;
+        let Some((access, was_kept)) = self.access(provider, key).await? else {
+            return self.send_signed(provider, request, key, None, wants_stream).await;
+        };
+        // A token may be withdrawn before it runs out; a new one is refused for another reason.
+        let again = was_kept.then(|| request.clone());
+        let response = self.send_signed(provider, request, key, Some(&access), wants_stream).await?;
+        let Some(request) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
+            return Ok(response);
+        };
+        self.tokens.forget(&provider.id).await;
+        let Some((access, _)) = self.access(provider, key).await? else { return Ok(response) };
+        self.send_signed(provider, request, key, Some(&access), wants_stream).await
+    }
+
+    /// What Google gives for the key, and whether it was there already. `None` where it is not asked.
+    async fn access(
+        &self,
+        provider: &Provider,
+        key: Option<&Secret>,
+    ) -> Result<Option<(Access, bool)>, Error> {
+        let (AuthScheme::ServiceAccount(account), Some(key)) = (&provider.auth.scheme, key) else {
+            return Ok(None);
+        };
+        self.tokens.access(&self.far, &provider.id, &account.scope, key, Clock).await.map(Some)
+    }
+
+    async fn send_signed(
+        &self,
+        provider: &Provider,
+        request: HttpRequest,
+        key: Option<&Secret>,
+        access: Option<&Access>,
+        wants_stream: bool,
+    ) -> Result<Response, SendFailure> {
+        let mut url = url_of(provider, &request, access)?;
         let client = if is_loopback(&url) { &self.near } else { &self.far };
         sign::sign_url(&mut url, &provider.auth, key);
         let mut builder = match request.method {
@@ -94,7 +172,7 @@ impl Egress {
             was_sent: !error.is_connect() && !error.is_builder(),
         };
         let mut request = builder.build().map_err(failed)?;
-        sign::sign_headers(&mut request, &provider.auth, key, Clock.system())?;
+        sign::sign_headers(&mut request, &provider.auth, key, access, Clock.system())?;
         client.execute(request).await.map_err(failed)
     }
 }
@@ -129,16 +207,40 @@ fn install_tls() {
     ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
 }
 
-fn url_of(provider: &Provider, request: &HttpRequest) -> Result<Url, Error> {
-    let mut url = Url::parse(&format!("{}{}", provider.base_url, request.path)).map_err(|error| {
+/// The provider's address with what only its key says filled in.
+fn base_of<'p>(provider: &'p Provider, access: Option<&Access>) -> Result<Cow<'p, str>, Error> {
+    let mut base = Cow::Borrowed(provider.base_url.as_str());
+    let of_key = provider.kind.variables.iter().filter(|variable| variable.from_key.is_some());
+    for variable in of_key {
+        let placeholder = format!("{{{}}}", variable.name);
+        if !base.contains(&placeholder) {
+            continue;
+        }
+        let Some(project) = access.and_then(|access| access.project.as_deref()) else {
+            return Err(sign::refused(&format!(
+                "The provider \"{}\" needs {1} in its settings ({1} = \"…\"): its key does not say it.",
+                provider.id, variable.name
+            )));
+        };
+        base = base.replace(&placeholder, project).into();
+    }
+    Ok(base)
+}
+
+fn url_of(provider: &Provider, request: &HttpRequest, access: Option<&Access>) -> Result<Url, Error> {
+    let base_url = base_of(provider, access)?;
+    let mut url = Url::parse(&format!("{base_url}{}", request.path)).map_err(|error| {
         Error::new(
             ErrorKind::Internal,
             Origin::Gateway,
             format!("The address of the provider \"{}\" is no URL: {error}.", provider.id),
         )
     })?;
-    if !request.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(&request.query);
+    let of_provider = provider.quirks.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let of_request = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let query: Vec<(&str, &str)> = of_request.chain(of_provider).collect();
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
     }
     Ok(url)
 }

@@ -1,5 +1,5 @@
-//! The catalogue's `auth` → headers or a query parameter. Here and in [`super::sigv4`] a key is written
-//! out, nowhere else.
+//! The catalogue's `auth` → headers or a query parameter. Here, in [`super::sigv4`] and in
+//! [`super::google`] a key is written out, nowhere else.
 
 use std::time::SystemTime;
 
@@ -8,27 +8,35 @@ use catalog::{Auth, AuthScheme};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Request, Url};
 
+use super::google::{Access, Proof};
 use super::sigv4;
 use crate::secrets::Secret;
 
 /// Puts the key where the provider looks for it. Without a key the request goes unsigned.
-pub(crate) fn sign_url(url: &mut Url, auth: &Auth, key: Option<&Secret>) {
+pub(super) fn sign_url(url: &mut Url, auth: &Auth, key: Option<&Secret>) {
     if let (AuthScheme::Query(name), Some(key)) = (&auth.scheme, key) {
         url.query_pairs_mut().append_pair(name, key.expose());
     }
 }
 
-/// Shows who pays in the headers; `now` is the moment of a signature.
-pub(crate) fn sign_headers(
+/// Shows who pays in the headers; `now` is the moment of a signature, `access` what Google gave for
+/// the key, where it was asked.
+pub(super) fn sign_headers(
     request: &mut Request,
     auth: &Auth,
     key: Option<&Secret>,
+    access: Option<&Access>,
     now: SystemTime,
 ) -> Result<(), Error> {
     let Some(key) = key else { return Ok(()) };
+    let is_plain = !matches!(auth.scheme, AuthScheme::None | AuthScheme::ServiceAccount(_));
+    if is_plain && key.expose().starts_with('{') {
+        return Err(refused("The provider's key is a file's JSON, and the provider takes a plain key."));
+    }
     let (name, value) = match &auth.scheme {
         AuthScheme::None | AuthScheme::Query(_) => return Ok(()),
         AuthScheme::SigV4(scheme) => return sigv4::sign_request(request, scheme, key, now),
+        AuthScheme::ServiceAccount(_) => return sign_for_google(request, key, access),
         AuthScheme::Bearer => (AUTHORIZATION, bearer(key)?),
         AuthScheme::Header(name) => {
             let name = HeaderName::try_from(name.as_str()).map_err(|_| unusable())?;
@@ -36,6 +44,20 @@ pub(crate) fn sign_headers(
         }
     };
     request.headers_mut().insert(name, value);
+    Ok(())
+}
+
+fn sign_for_google(request: &mut Request, key: &Secret, access: Option<&Access>) -> Result<(), Error> {
+    let Some(access) = access else { return Err(unusable()) };
+    let headers = request.headers_mut();
+    match &access.proof {
+        Proof::Token(token) => headers.insert(AUTHORIZATION, bearer(token)?),
+        Proof::ApiKey => headers.insert(HeaderName::from_static("x-goog-api-key"), sensitive(key.expose())?),
+    };
+    if let Some(project) = &access.quota_project {
+        let value = HeaderValue::try_from(project).map_err(|_| unusable())?;
+        headers.insert(HeaderName::from_static("x-goog-user-project"), value);
+    }
     Ok(())
 }
 

@@ -68,10 +68,12 @@ fn by_name(snapshot: &Snapshot, name: &str) -> Option<Admitted> {
 }
 
 fn who_serves(core: &Core, snapshot: &Snapshot, model: &str) -> Vec<Target> {
-    snapshot
-        .providers
-        .iter()
-        .filter(|provider| models::serves(&core.lists, provider, model))
+    let all = snapshot.providers.iter().filter(|provider| models::serves(&core.lists, provider, model));
+    let (found, named): (Vec<_>, Vec<_>) = all.partition(|provider| provider.is_discovered);
+    // A server that happens to run here makes no name ambiguous that was not.
+    let servers = if named.is_empty() { found } else { named };
+    servers
+        .into_iter()
         .map(|provider| Target { provider: provider.id.clone(), model: model.to_owned() })
         .collect()
 }

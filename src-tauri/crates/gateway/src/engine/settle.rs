@@ -335,6 +335,7 @@ impl<'a> Book<'a> {
             requested_tier: self.request.service_tier.as_deref(),
             search_size,
             host: host.host_str(),
+            location: provider.location(),
             ..PriceQuery::new(provider.kind.price_provider.as_deref(), model, usage, self.started_at_ms)
         }))
     }

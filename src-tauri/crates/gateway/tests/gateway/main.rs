@@ -11,6 +11,7 @@ mod answers;
 mod drills;
 mod failures;
 mod keychain;
+mod kinds;
 mod port;
 mod settings;
 mod support;

@@ -47,7 +47,7 @@ impl Embeddings for OpenAi {
         for field in &quirks.drop_fields {
             body.shift_remove(field);
         }
-        let path = quirks.embeddings_path.as_deref().unwrap_or("/embeddings");
+        let path = quirks.path_to(quirks.embeddings_path.as_deref().unwrap_or("/embeddings"), target.model);
         Ok(vec![HttpRequest::post(path, Value::Object(body).to_string().into_bytes())])
     }
 

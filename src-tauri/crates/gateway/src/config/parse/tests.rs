@@ -29,6 +29,10 @@ idle = "7s"
 max_body_bytes = 2048
 "#;
 
+fn parse(text: &str) -> Result<Config, Vec<ConfigProblem>> {
+    super::parse(text, &Kinds::shipped())
+}
+
 fn problems(text: &str) -> Vec<ConfigProblem> {
     parse(text).expect_err("the settings are wrong")
 }
@@ -54,7 +58,8 @@ fn the_example_is_the_defaults_and_every_key_in_it_is_known() {
         })
         .collect();
     let config = parse(&uncommented.join("\n")).unwrap();
-    assert_eq!(config.providers.len(), 2);
+    assert_eq!(config.providers.len(), 3);
+    assert_eq!(config.providers[2].variables["region"], "eu-west-1");
     assert_eq!(config.routes[0].targets.len(), 2);
 }
 
@@ -151,4 +156,41 @@ fn a_key_left_out_is_the_keychain_only_where_the_vendor_asks_for_one() {
             .unwrap();
     assert_eq!(config.providers[0].key, KeySource::Keychain);
     assert_eq!(config.providers[1].key, KeySource::None);
+}
+
+#[test]
+fn what_a_kind_asks_every_user_for_is_a_key_of_its_table() {
+    let azure = "[[provider]]\nid = \"a\"\nkind = \"azure\"\n";
+    let config = parse(&format!("{azure}resource = \"mine\"\n")).unwrap();
+    assert_eq!(config.providers[0].variables["resource"], "mine");
+    assert!(parse(&format!("{azure}base_url = \"https://azure.example.com/v1\"\n")).is_ok());
+    for (text, line, key, nearest) in [
+        (azure.to_owned(), 1, "provider.resource", None),
+        (format!("{azure}resorce = \"mine\"\n"), 4, "provider.resorce", Some("resource")),
+        (format!("{azure}resource = \"a/b\"\n"), 4, "provider.resource", None),
+        (format!("{azure}resource = 1\n"), 4, "provider.resource", None),
+        (
+            "[[provider]]\nid = \"g\"\nkind = \"groq\"\nregion = \"x\"\n".to_owned(),
+            4,
+            "provider.region",
+            None,
+        ),
+    ] {
+        let found = problems(&text);
+        let first = found.iter().find(|problem| problem.key.as_deref() == Some(key));
+        let first = first.unwrap_or_else(|| panic!("{text}: {found:?}"));
+        assert_eq!((first.line, first.nearest.as_deref()), (line, nearest), "{first}");
+    }
+    assert_eq!(
+        problems(azure)[0].to_string(),
+        "line 1: The provider \"a\" needs resource = \"my-resource\" (Resource name)."
+    );
+}
+
+#[test]
+fn looking_for_servers_can_be_switched_off() {
+    assert!(parse("").unwrap().looks_for_servers);
+    assert!(!parse("[discovery]\nenabled = false\n").unwrap().looks_for_servers);
+    assert_eq!(problems("[discovery]\nenabled = \"no\"\n")[0].line, 2);
+    assert_eq!(problems("[discovery]\nenable = true\n")[0].nearest.as_deref(), Some("enabled"));
 }
