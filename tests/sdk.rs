@@ -1,10 +1,10 @@
-//! The port through the official OpenAI SDKs for Python and Node, with recorded answers of all
-//! three protocols replayed byte for byte behind it.
+//! The port through the official OpenAI and Anthropic SDKs for Python and Node, with recorded answers
+//! of three protocols replayed byte for byte behind it.
 //!
 //! This test writes a plan (which model to ask for, what a plain reading of the record says), starts
-//! the upstream and the daemon, runs both SDKs' tests over it, and then looks at the requests that
+//! the upstream and the daemon, runs all SDKs' tests over it, and then looks at the requests that
 //! reached the upstream. It needs what `cargo xtask test` prepares: `SIGNALBOX_SDK=1`,
-//! `SIGNALBOX_PYTHON` with the pinned SDK, and `tests/sdk/node/node_modules`.
+//! `SIGNALBOX_PYTHON` with the pinned SDKs, and `tests/sdk/node/node_modules`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,6 +19,9 @@ use signalbox_tests::replay::{Arrived, Replay, Take, model};
 use wire::ProtocolId;
 
 const PROTOCOLS: [&str; 3] = ["openai-chat", "anthropic-messages", "gemini-generate"];
+
+/// Whose SDKs ask: a file of tests for Python and one for Node each.
+const VENDORS: [&str; 2] = ["openai", "anthropic"];
 
 /// Records that no SDK can be asked about, by a piece of their id, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -54,22 +57,25 @@ async fn the_official_sdks_see_what_the_records_say() -> Result<()> {
     std::fs::write(&file, document.to_string())?;
     println!("{}", plan.summary());
 
-    python(&file).await?;
-    judge_arrived(&plan, &replay.arrived())?;
-    node(&file).await?;
-    judge_arrived(&plan, &replay.arrived())
+    for vendor in VENDORS {
+        python(&format!("test_{vendor}.py"), &file).await?;
+        judge_arrived(&plan, &replay.arrived())?;
+        node(&format!("{vendor}.test.mjs"), &file).await?;
+        judge_arrived(&plan, &replay.arrived())?;
+    }
+    Ok(())
 }
 
-async fn python(cases: &Path) -> Result<()> {
+async fn python(tests: &str, cases: &Path) -> Result<()> {
     let python = std::env::var("SIGNALBOX_PYTHON").context("SIGNALBOX_PYTHON names the prepared Python")?;
     let mut command = tokio::process::Command::new(python);
-    command.args(["-m", "pytest", "-q", "--maxfail=40", "-p", "no:cacheprovider", "test_openai.py"]);
+    command.args(["-m", "pytest", "-q", "--maxfail=40", "-p", "no:cacheprovider", tests]);
     run(command, "python", cases).await
 }
 
-async fn node(cases: &Path) -> Result<()> {
+async fn node(tests: &str, cases: &Path) -> Result<()> {
     let mut command = tokio::process::Command::new("node");
-    command.args(["--test", "--test-reporter=dot", "openai.test.mjs"]);
+    command.args(["--test", "--test-reporter=dot", tests]);
     run(command, "node", cases).await
 }
 
