@@ -1,6 +1,6 @@
 //! A whole answer → a message, and the blocks that it shares with its stream.
 
-use canonical::request::{Media, MediaSource, Opaque, Reasoning, ToolCall};
+use canonical::request::{Media, MediaSource, Opaque, Reasoning};
 use canonical::{ChatResponse, Choice, Content, Extensions, FinishReason, Part};
 use serde_json::{Map, Value, json};
 
@@ -75,7 +75,7 @@ fn blocks(index: u32, part: &Part, extensions: &Extensions) -> Vec<Value> {
             let mut block =
                 call_head(&call.id, &call.name, call.is_server_side, extensions.field(FAMILY, CALL_FIELDS));
             block["input"] = arguments_object(&call.arguments);
-            sign(&mut block, call);
+            sign(&mut block, call.signature.as_deref());
             vec![block]
         }
         Content::Image(media) => vec![json!({"type": "text", "text": image(media)})],
@@ -115,9 +115,9 @@ pub(super) fn call_head(id: &str, name: &str, is_server_side: bool, fields: Opti
 
 /// The proof that some makers demand back with a call. This API has no field for it; its SDKs keep
 /// fields that they do not know, so it comes back with the call.
-fn sign(block: &mut Value, call: &ToolCall) {
-    if let Some(signature) = &call.signature {
-        block["signature"] = signature.clone().into();
+pub(super) fn sign(block: &mut Value, signature: Option<&str>) {
+    if let Some(signature) = signature {
+        block["signature"] = signature.into();
     }
 }
 

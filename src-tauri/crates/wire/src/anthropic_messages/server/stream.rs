@@ -46,6 +46,15 @@ struct Part {
     block: Option<u64>,
     /// Of a thought: its encrypted form, a block of its own behind the readable one.
     encrypted: Option<String>,
+    /// Of a call: the proof that some makers demand back with it.
+    signature: Option<String>,
+}
+
+impl Part {
+    /// A thought's first piece tells whether its block is a readable one, a call's whether it is signed.
+    fn opens_late(&self) -> bool {
+        matches!(self.kind, PartKind::Reasoning | PartKind::ToolCall { .. })
+    }
 }
 
 impl Encoder {
@@ -90,6 +99,7 @@ impl Encoder {
             is_over: false,
             block: None,
             encrypted: None,
+            signature: None,
         });
     }
 
@@ -106,9 +116,8 @@ impl Encoder {
     }
 
     fn write_part(&mut self, part: &mut Part, out: &mut Vec<u8>) {
-        // A thought's first piece tells whether its block is a readable one.
-        if part.block.is_none() && !matches!(part.kind, PartKind::Reasoning) {
-            part.block = self.opened(&part.kind, out);
+        if part.block.is_none() && !part.opens_late() {
+            part.block = self.opened(part, out);
         }
         for delta in std::mem::take(&mut part.deltas) {
             let delta = match (&part.kind, delta) {
@@ -128,20 +137,28 @@ impl Encoder {
                     part.encrypted = Some(data);
                     continue;
                 }
+                (PartKind::ToolCall { .. }, PartDelta::Signature(signature)) => {
+                    part.signature = Some(signature);
+                    continue;
+                }
                 _ => continue,
             };
-            let block = *part.block.get_or_insert_with(|| self.open(&thinking(), out));
+            part.block = part.block.or_else(|| self.opened(part, out));
+            let Some(block) = part.block else { continue };
             write(&json!({"type": "content_block_delta", "index": block, "delta": delta}), out);
         }
     }
 
     /// The block of a part that begins, where there is a word for it.
-    fn opened(&mut self, kind: &PartKind, out: &mut Vec<u8>) -> Option<u64> {
-        let block = match kind {
+    fn opened(&mut self, part: &Part, out: &mut Vec<u8>) -> Option<u64> {
+        let block = match &part.kind {
             PartKind::Text | PartKind::Refusal => json!({"type": "text", "text": ""}),
-            PartKind::Reasoning => thinking(),
+            PartKind::Reasoning => json!({"type": "thinking", "thinking": "", "signature": ""}),
             PartKind::ToolCall { id, name, is_server_side } => {
-                answer::call_head(id, name, *is_server_side, self.fields.get(CALL_FIELDS))
+                let fields = self.fields.get(CALL_FIELDS);
+                let mut block = answer::call_head(id, name, *is_server_side, fields);
+                answer::sign(&mut block, part.signature.as_deref());
+                block
             }
             PartKind::Image { media } => {
                 let block = self.open(&json!({"type": "text", "text": ""}), out);
@@ -163,9 +180,8 @@ impl Encoder {
     }
 
     fn close(&mut self, part: Part, out: &mut Vec<u8>) {
-        let is_empty_thought =
-            matches!(part.kind, PartKind::Reasoning) && part.block.is_none() && part.encrypted.is_none();
-        let block = if is_empty_thought { Some(self.open(&thinking(), out)) } else { part.block };
+        let is_unopened = part.block.is_none() && part.opens_late() && part.encrypted.is_none();
+        let block = if is_unopened { self.opened(&part, out) } else { part.block };
         if let Some(block) = block {
             if matches!(part.kind, PartKind::Text) {
                 for citation in answer::citations(part.index, self.fields.get(CITATIONS)) {
@@ -277,10 +293,6 @@ impl StreamEncoder for Encoder {
         write(&last, out);
         write(&json!({"type": "message_stop"}), out);
     }
-}
-
-fn thinking() -> Value {
-    json!({"type": "thinking", "thinking": "", "signature": ""})
 }
 
 /// One event; its name is its type.

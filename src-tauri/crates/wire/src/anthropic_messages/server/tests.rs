@@ -1,4 +1,5 @@
 //! What conversations and recorded traffic do not show.
+#![expect(clippy::needless_pass_by_value, reason = "JSON literals read best as they stand")]
 
 use canonical::event::ResponseStart;
 use canonical::fold::{fold, unfold};
@@ -58,7 +59,9 @@ fn answer(parts: Vec<Part>, reason: FinishReason, raw: Option<&str>) -> ChatResp
 fn streamed(events: &[StreamEvent]) -> Vec<(String, Value)> {
     let mut encoder = AnthropicMessages.stream_encoder(&context());
     let mut out = Vec::new();
-    events.iter().for_each(|event| encoder.event(event, &mut out));
+    for event in events {
+        encoder.event(event, &mut out);
+    }
     encoder.end(&mut out);
     frames(&out)
 }
@@ -420,6 +423,27 @@ fn parts_that_overlap_come_out_one_after_the_other() {
     decoder.end(&mut back).unwrap();
     assert_eq!(fold(&back).choices[0].parts, fold(&events).choices[0].parts);
     assert_eq!(fold(&back).choices[0].finish_reason, Some(FinishReason::ToolCalls));
+}
+
+#[test]
+fn the_proof_of_a_call_stands_in_its_block_and_comes_back_with_it() {
+    let signature = StreamEvent::PartDelta { index: 0, delta: PartDelta::Signature("c2ln".into()) };
+    let end = StreamEvent::PartEnd { index: 0 };
+    let events = [start(), open(0, call("a")), signature, arguments(0, "{}"), end, finish()];
+    let block = streamed(&events)[1].1["content_block"].clone();
+    assert_eq!(block["signature"], "c2ln");
+    assert_eq!(whole(&fold(&events))["content"][0], block);
+    let Content::ToolCall(back) = &said("assistant", json!([block]))[0].parts[0].content else {
+        panic!("no call")
+    };
+    assert_eq!(back.signature.as_deref(), Some("c2ln"));
+}
+
+#[test]
+fn a_call_without_arguments_is_a_block_all_the_same() {
+    let frames = streamed(&[start(), open(0, call("a")), StreamEvent::PartEnd { index: 0 }, finish()]);
+    assert_eq!(frames[1].1["content_block"]["type"], "tool_use");
+    assert_eq!(frames[2].0, "content_block_stop");
 }
 
 #[test]
