@@ -18,6 +18,8 @@ mod anthropic_messages;
 mod gemini_generate;
 #[path = "translation/openai_chat.rs"]
 mod openai_chat;
+#[path = "translation/openai_responses.rs"]
+mod openai_responses;
 
 use std::collections::BTreeSet;
 
@@ -69,6 +71,7 @@ impl Case {
 /// What clients speak, each with its conversations: a file per dialect.
 const DIALECTS: &[(&str, fn() -> Vec<Case>)] = &[
     ("openai-chat", openai_chat::cases),
+    ("openai-responses", openai_responses::cases),
     ("anthropic-messages", anthropic_messages::cases),
     ("gemini-generate", gemini_generate::cases),
 ];
@@ -107,7 +110,7 @@ fn encode(
     // OpenAI's own models take the newer name of the limit; the others have no such field.
     let quirks = Quirks { max_tokens_field: Some("max_completion_tokens".into()), ..Quirks::default() };
     let target = TargetContext { model, quirks: &quirks, max_output_tokens: Some(most) };
-    wire::protocol(protocol).encode_request(&request, &target)
+    wire::encode_request(wire::protocol(protocol), &request, &target)
 }
 
 fn check(dialect: &str, case: &Case, protocol: ProtocolId, model: &str, most: u64, suffix: &str) {
@@ -173,6 +176,11 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("openai-responses", "/input/content/detail"),
     ("openai-responses", "/parallel_tool_calls"), // https://platform.openai.com/docs/api-reference/responses/create
     ("openai-responses", "/service_tier"),
+    ("openai-responses", "/tools/tools"), // https://platform.openai.com/docs/guides/tools-tool-search
+    ("openai-responses", "/tools/tools/description"),
+    ("openai-responses", "/tools/tools/name"),
+    ("openai-responses", "/tools/tools/parameters"),
+    ("openai-responses", "/tools/tools/type"),
     ("openai-responses", "/top_p"),
     ("openai-responses", "/user"),
     ("anthropic-messages", "/metadata"), // https://docs.claude.com/en/api/messages#body-metadata
