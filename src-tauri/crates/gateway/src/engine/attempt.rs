@@ -25,6 +25,11 @@ const ERROR_BODY_DEADLINE: std::time::Duration = std::time::Duration::from_secs(
 const REQUEST_ID_HEADERS: [&str; 5] =
     ["x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-goog-request-id"];
 
+/// The provider's own id of a request.
+pub(super) fn request_id_of(headers: &Headers) -> Option<String> {
+    REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(name)).map(str::to_owned)
+}
+
 /// One target asked once.
 pub(super) struct Attempt<'a> {
     pub core: &'a Arc<Core>,
@@ -193,8 +198,7 @@ impl Attempt<'_> {
         let response = sent.inspect_err(|failure| seen.was_sent = failure.was_sent).map_err(|it| it.error)?;
         let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
         seen.http_status = Some(status);
-        seen.provider_request_id =
-            REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(name)).map(str::to_owned);
+        seen.provider_request_id = request_id_of(&headers);
         if (200..300).contains(&status) {
             return Ok((response, tap));
         }

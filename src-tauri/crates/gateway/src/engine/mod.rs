@@ -3,12 +3,20 @@
 //! [`attempt`] (one target asked), [`source`] (its stream read), [`relay`] (its answer passed on),
 //! [`settle`] (what it cost, into the book).
 //!
+//! What is no conversation takes the same course with less: [`embed`], and [`count`] outside of
+//! the book; [`exchange`] is their one question and answer, [`course`] the way along a plan.
+//!
 //! A request runs in a task of its own and speaks to its caller through a bounded channel: a
 //! caller that reads slowly slows its own provider down and nobody else. A caller that drops the
 //! channel or cancels has left: the connection to the provider is dropped at once.
 
 pub mod admit;
 mod attempt;
+pub(crate) mod count;
+mod course;
+pub(crate) mod embed;
+mod estimate;
+mod exchange;
 mod lane;
 mod race;
 mod relay;

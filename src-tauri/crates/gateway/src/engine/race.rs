@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use canonical::{ChatRequest, Error, ErrorKind, Origin};
 use ledger::Outcome;
-use routing::{Draw, Plan, Progress, Step, Target};
-use tokio::time::{Instant, sleep_until};
+use routing::Target;
+use tokio::time::Instant;
 
 use super::admit::{self, Admitted};
 use super::attempt::{Attempt, Opened};
+use super::course::Course;
+use super::estimate;
 use super::relay::{Relayed, relay};
 use super::seen::Seen;
-use super::settle::{Book, Why};
+use super::settle::{Asked, Book, Why};
 use super::{Caller, Committed, EngineEvent, Inbound, Line};
 use crate::core::Core;
 use crate::providers::Snapshot;
@@ -28,7 +30,7 @@ pub(super) async fn run(
     let inbound = caller.inbound.take();
     let running = core.count_running();
     let snapshot = core.snapshot();
-    let mut book = Book::new(&core, request_id, caller, &request);
+    let mut book = Book::new(&core, request_id, caller, Asked::from(&request));
     // In the book before anything is waited for: a name may need the providers' lists first.
     book.started(admit::route_of(&snapshot, &request.model));
     let admitted = tokio::select! {
@@ -74,40 +76,19 @@ enum Tried {
 impl Race<'_> {
     async fn run(&self, admitted: Admitted, book: &mut Book<'_>) -> Result<(), Error> {
         let deadline = book.started_at() + self.snapshot.config.timeouts.total;
-        let plan = routing::plan(admitted.targets, admitted.strategy, &mut Draw::new(&mut chance));
-        let mut progress = Progress { position: 0, attempts_here: 1 };
-        let mut why = Why::First;
+        let mut course = Course::new(&admitted, deadline);
         loop {
-            let Some(target) = plan.targets.get(progress.position) else {
+            let Some(target) = course.target() else {
                 return Err(Error::new(ErrorKind::Internal, Origin::Gateway, "The route has no target."));
             };
-            let error = match self.attempt(target, why, deadline, admitted.route.as_deref(), book).await {
+            let route = admitted.route.as_deref();
+            let error = match self.attempt(target, course.why, deadline, route, book).await {
                 Tried::Answered => return Ok(()),
                 Tried::BrokeOff(error) => return Err(error),
                 Tried::Refused(error) => error,
             };
-            match self.after(&plan, progress, &error, deadline) {
-                Step::Again { after } => {
-                    tokio::select! {
-                        biased;
-                        () = self.line.left() => return Err(cancelled(self.core)),
-                        () = sleep_until(self.core.clock.now() + after) => {}
-                    }
-                    progress.attempts_here += 1;
-                    why = Why::Retry;
-                }
-                Step::Next => {
-                    progress = Progress { position: progress.position + 1, attempts_here: 1 };
-                    why = Why::Failover;
-                }
-                Step::GiveUp => return Err(error),
-            }
+            course.after(self.core, error, self.line.left()).await?;
         }
-    }
-
-    fn after(&self, plan: &Plan, progress: Progress, error: &Error, deadline: Instant) -> Step {
-        let remaining = deadline.saturating_duration_since(self.core.clock.now());
-        plan.after_failure(progress, error, remaining, &mut Draw::new(&mut chance))
     }
 
     /// Asks one target; its row is in the book when this returns.
@@ -185,6 +166,10 @@ impl Race<'_> {
             Relayed::Failed(error) => Some(named(seen.without_key(error), &provider.id)),
             Relayed::Left => Some(cancelled(self.core)),
         };
+        if seen.usage.is_none() {
+            let written = std::mem::take(&mut seen.written);
+            seen.usage = estimate::answer(self.request, &target.model, written).await;
+        }
         book.committed(target);
         book.attempt_ended(ticket, Some(provider), &seen, error.as_ref());
         error.map_or(Tried::Answered, Tried::BrokeOff)
@@ -193,7 +178,7 @@ impl Race<'_> {
 
 /// Says which provider where the wire, which knows no names, could only say "the provider": on a
 /// route nobody could tell otherwise.
-fn named(mut error: Error, provider: &str) -> Error {
+pub(super) fn named(mut error: Error, provider: &str) -> Error {
     if let Some(rest) = error.message.strip_prefix("The provider")
         && !rest.starts_with(" \"")
     {
@@ -203,7 +188,7 @@ fn named(mut error: Error, provider: &str) -> Error {
 }
 
 /// Why nobody waits for the answer any more: the client left, or we are closing.
-fn cancelled(core: &Core) -> Error {
+pub(super) fn cancelled(core: &Core) -> Error {
     if core.closing.is_cancelled() {
         let message = "Signalbox was closed before the answer was complete.";
         return Error::new(ErrorKind::Cancelled, Origin::Gateway, message);
@@ -212,7 +197,7 @@ fn cancelled(core: &Core) -> Error {
 }
 
 /// A number from 0 up to 1; the middle where the system has no randomness to give.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
 }
 

@@ -3,6 +3,7 @@
 
 use canonical::event::ResponseStart;
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEvent, Usage};
+use tokens::Written;
 use tokio::time::Instant;
 
 use crate::secrets::Secret;
@@ -17,6 +18,8 @@ pub(super) struct Seen {
     /// Of the first choice that finished.
     pub finish: Option<(FinishReason, Option<String>)>,
     pub first_content: Option<Instant>,
+    /// The answer's words, to be counted where the provider reports nothing.
+    pub written: Written,
     /// The request may have reached the provider whole.
     pub was_sent: bool,
     /// What the request was signed with.
@@ -25,6 +28,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn note(&mut self, event: &StreamEvent, now: Instant) {
+        self.written.note(event);
         match event {
             StreamEvent::Start(start) => self.start = start.clone(),
             StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
@@ -50,6 +54,7 @@ impl Seen {
     }
 
     pub(super) fn note_whole(&mut self, response: &ChatResponse) {
+        self.written.note_whole(response);
         self.start = response.start.clone();
         self.usage.clone_from(&response.usage);
         self.finish = response

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use canonical::{ChatRequest, Error, PicoUsd, Usage};
+use canonical::{ChatRequest, EmbeddingRequest, Error, PicoUsd, Usage};
 use catalog::{PriceQuery, Priced, SearchSize};
 use ledger::{
     AttemptEnded, AttemptStarted, Cost, CostStatus, Outcome, Record, RequestSettled, RequestStarted,
@@ -44,12 +44,42 @@ pub(super) struct Ticket {
     started_at: Instant,
 }
 
+/// What the book keeps of a request, whatever it asks for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// As the client named it.
+    pub model: String,
+    pub stream: bool,
+    pub service_tier: Option<String>,
+    pub search_size: Option<SearchSize>,
+}
+
+impl From<&ChatRequest> for Asked {
+    fn from(request: &ChatRequest) -> Self {
+        let search_options = request.extensions.field("openai-chat", "web_search_options");
+        Self {
+            model: request.model.clone(),
+            stream: request.stream,
+            service_tier: request.service_tier.clone(),
+            search_size: search_options
+                .and_then(|options| options.get("search_context_size")?.as_str())
+                .and_then(SearchSize::from_name),
+        }
+    }
+}
+
+impl From<&EmbeddingRequest> for Asked {
+    fn from(request: &EmbeddingRequest) -> Self {
+        Self { model: request.model.clone(), ..Self::default() }
+    }
+}
+
 /// One request's pages of the ledger.
 pub(super) struct Book<'a> {
     core: &'a Arc<Core>,
     id: String,
     caller: Caller,
-    request: &'a ChatRequest,
+    asked: Asked,
     route: Option<String>,
     started_at: Instant,
     started_at_ms: i64,
@@ -121,12 +151,12 @@ impl Total {
 }
 
 impl<'a> Book<'a> {
-    pub(super) fn new(core: &'a Arc<Core>, id: String, caller: Caller, request: &'a ChatRequest) -> Self {
+    pub(super) fn new(core: &'a Arc<Core>, id: String, caller: Caller, asked: Asked) -> Self {
         Self {
             core,
             id,
             caller,
-            request,
+            asked,
             route: None,
             started_at: core.clock.now(),
             started_at_ms: core.clock.now_ms(),
@@ -156,15 +186,15 @@ impl<'a> Book<'a> {
             client: self.caller.client.clone(),
             dialect: self.caller.dialect.to_owned(),
             route: self.route.clone(),
-            request_model: self.request.model.clone(),
-            stream: self.request.stream,
+            request_model: self.asked.model.clone(),
+            stream: self.asked.stream,
             chat_id: self.caller.chat_id.clone(),
             message_id: self.caller.message_id.clone(),
         }));
         self.core.tell(Event::RequestStarted {
             request_id: self.id.clone(),
             client: self.caller.client.clone(),
-            request_model: self.request.model.clone(),
+            request_model: self.asked.model.clone(),
             chat_id: self.caller.chat_id.clone(),
             message_id: self.caller.message_id.clone(),
         });
@@ -316,7 +346,7 @@ impl<'a> Book<'a> {
         let dialect = wire::dialect(self.caller.dialect)?;
         match error {
             None => Some(200),
-            Some(_) if self.is_committed && self.request.stream => Some(200),
+            Some(_) if self.is_committed && self.asked.stream => Some(200),
             Some(error) if error.kind == canonical::ErrorKind::Cancelled => None,
             Some(error) => Some(dialect.encode_error(error, None).0),
         }
@@ -325,15 +355,11 @@ impl<'a> Book<'a> {
     fn price(&self, provider: &Provider, model: &str, seen: &Seen) -> Option<Priced> {
         let usage = seen.usage.as_ref()?;
         let host = reqwest::Url::parse(&provider.base_url).ok()?;
-        let search_options = self.request.extensions.field("openai-chat", "web_search_options");
-        let search_size = search_options
-            .and_then(|options| options.get("search_context_size")?.as_str())
-            .and_then(SearchSize::from_name);
         Some(catalog::price(&PriceQuery {
             is_free: provider.is_free(),
             response_model: seen.start.model.as_deref(),
-            requested_tier: self.request.service_tier.as_deref(),
-            search_size,
+            requested_tier: self.asked.service_tier.as_deref(),
+            search_size: self.asked.search_size,
             host: host.host_str(),
             location: provider.location(),
             ..PriceQuery::new(provider.kind.price_provider.as_deref(), model, usage, self.started_at_ms)

@@ -2,14 +2,18 @@
 //!
 //! - [`server`]: accepts, and stops in good order.
 //! - [`routes`]: what is answered where, from the list of dialects.
+//! - [`operations`]: what is asked beside conversations, and where: [`embeddings`], [`count`].
 //! - [`models`]: what there is to ask for, in each vendor's shape.
 //! - [`guard`]: refuses pages from elsewhere that try to use the browser as their way in.
 //! - [`auth`]: a client's key → the client.
 //! - [`reply`]: answers, streamed and whole, and errors in the dialect's own shape.
 
 pub(crate) mod auth;
+mod count;
+mod embeddings;
 mod guard;
 mod models;
+mod operations;
 mod reply;
 mod routes;
 pub(crate) mod server;

@@ -12,9 +12,11 @@ use wire::{AnswerContext, Dialect, StreamEncoder};
 
 use crate::engine::{Committed, EngineEvent, Lane, Running};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-signalbox-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-signalbox-model");
+/// The number is ours: no provider was there to ask, or it reported none.
+pub(super) const ESTIMATED: HeaderName = HeaderName::from_static("x-signalbox-estimated");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-signalbox-attempts");
 const LANE: HeaderName = HeaderName::from_static("x-signalbox-lane");
 const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-provider-request-id");
@@ -121,7 +123,7 @@ async fn whole(running: &mut Running) -> Result<Whole, Error> {
 }
 
 /// The engine's task died; it says something on every other path.
-fn no_answer() -> Error {
+pub(super) fn no_answer() -> Error {
     Error::new(ErrorKind::Internal, Origin::Gateway, "Signalbox lost this request. Please report it.")
 }
 
@@ -199,18 +201,22 @@ impl Writer {
 }
 
 /// Says who answered, or who was asked last, and how many attempts it took.
-fn mark(response: &mut Response, provider: Option<&str>, model: Option<&str>, attempts: u32) {
-    let headers = response.headers_mut();
+pub(super) fn mark(response: &mut Response, provider: Option<&str>, model: Option<&str>, attempts: u32) {
+    name(response, provider, model);
+    response.headers_mut().insert(ATTEMPTS, HeaderValue::from(attempts));
+}
+
+/// Says who answered.
+pub(super) fn name(response: &mut Response, provider: Option<&str>, model: Option<&str>) {
     for (name, value) in [(PROVIDER, provider), (MODEL, model)] {
         if let Some(value) = value {
-            insert(headers, name, value);
+            insert(response.headers_mut(), name, value);
         }
     }
-    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
 /// Leaves the header out where the value cannot stand in one.
-fn insert(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &str) {
+pub(super) fn insert(headers: &mut axum::http::HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use wire::{AnswerContext, Dialect, verbatim};
 
 use super::auth::Keyring;
-use super::{guard, models, reply};
+use super::{guard, models, operations, reply};
 use crate::core::Core;
 use crate::engine::{self, Caller, Inbound};
 
@@ -66,7 +66,7 @@ pub(super) fn router(port: Port) -> Router {
         }
         None => get(models::one),
     };
-    router
+    operations::with_operations(router)
         .route("/v1/models", get(models::list))
         .route("/v1beta/models", get(models::list))
         .route("/v1/models/{*id}", one_model)
@@ -95,7 +95,11 @@ async fn call_of_path(port: &Port, dialect: &'static dyn Dialect, call: &str, re
     match call.rsplit_once(':') {
         Some((model, "generateContent")) => converse(port, dialect, Some(model), false, request).await,
         Some((model, "streamGenerateContent")) => converse(port, dialect, Some(model), true, request).await,
-        _ => unknown_path(request.method().clone(), request.uri().clone()).await,
+        Some((model, method)) => match operations::call(port, dialect, model, method, request).await {
+            Ok(response) => response,
+            Err(request) => unknown_path(request.method().clone(), request.uri().clone()).await,
+        },
+        None => unknown_path(request.method().clone(), request.uri().clone()).await,
     }
 }
 
@@ -165,7 +169,7 @@ async fn accept(
 }
 
 /// Values that are no text are left out.
-fn headers_of(headers: &HeaderMap) -> wire::Headers {
+pub(super) fn headers_of(headers: &HeaderMap) -> wire::Headers {
     let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
@@ -185,7 +189,7 @@ pub(super) async fn authenticate(port: &Port, headers: &HeaderMap, uri: &Uri) ->
 /// The whole body, unless it is larger than `limit`: then it is read and thrown away, as far as is
 /// reasonable, because a client that is still sending would see a broken connection and not the
 /// answer.
-async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
+pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
     let (mut bytes, mut thrown_away) = (Vec::new(), 0);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {

@@ -12,6 +12,7 @@ mod drills;
 mod failures;
 mod keychain;
 mod kinds;
+mod operations;
 mod port;
 mod settings;
 mod support;
