@@ -128,6 +128,14 @@ impl Daemon {
         bail!("request {id} was not settled in the ledger")
     }
 
+    /// The most memory that the running daemon ever held, in KiB (`VmHWM`); `None` where `/proc` does
+    /// not say.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref()?.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
     /// SIGKILL: no handler runs, nothing is flushed.
     pub fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
