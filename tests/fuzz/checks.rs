@@ -3,16 +3,17 @@
 //!
 //! A target is a name and a check; the name is also the folder of its kept inputs
 //! (`tests/fixtures/fuzz/NAME`). Checks panic, for that is what a fuzzer looks for.
+#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "A check that fails is to stop the run.")]
 
 use canonical::fold::{fold, unfold};
 use canonical::grammar::Grammar;
 use canonical::{Error, ErrorKind, Origin, StreamEvent};
 use wire::driver::StreamDriver;
+use wire::frame::Frame;
 use wire::frame::event_stream::EventStreamFramer;
 use wire::frame::json_array::JsonArrayFramer;
 use wire::frame::ndjson::NdjsonFramer;
 use wire::frame::sse::SseFramer;
-use wire::frame::Frame;
 use wire::{AnswerContext, Headers, ProtocolId, Quirks, RequestHead, errors};
 
 /// The targets that are no protocol's stream.
@@ -188,10 +189,11 @@ fn whole(data: &[u8]) {
 }
 
 fn errors_of(data: &[u8]) {
-    let headers: Headers = [("retry-after", data), ("retry-after-ms", data), ("x-ratelimit-reset-requests", data)]
-        .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
-        .into_iter()
-        .collect();
+    let headers: Headers =
+        [("retry-after", data), ("retry-after-ms", data), ("x-ratelimit-reset-requests", data)]
+            .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+            .into_iter()
+            .collect();
     for protocol in ProtocolId::ALL.map(wire::protocol) {
         for status in [200, 400, 429, 503] {
             let error = protocol.decode_error(status, &headers, data);

@@ -2,6 +2,7 @@
 //! the same bytes into `serde_json::Value`. Counts and no times: the same on every machine.
 //!
 //! `cargo test -p wire --test allocations -- --nocapture` prints the table.
+#![allow(clippy::expect_used, reason = "Without its fixtures the test means nothing.")]
 
 #[path = "../benches/streams/mod.rs"]
 mod streams;
