@@ -5,6 +5,7 @@
 mod bench;
 mod conformance;
 mod dist;
+mod new_provider;
 mod run;
 mod setup;
 mod sh;
@@ -31,6 +32,8 @@ enum Task {
     Bench(bench::Args),
     /// Judge every recorded exchange and write docs/CONFORMANCE.md.
     Conformance(conformance::Args),
+    /// Write the two files of a new provider, to be filled in.
+    NewProvider(new_provider::Args),
     /// Build the package for Debian and Ubuntu.
     Dist,
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args).map(|()| true),
         Task::Conformance(args) => conformance::run(&args).map(|()| true),
+        Task::NewProvider(args) => new_provider::run(&args).map(|()| true),
         Task::Dist => dist::run().map(|()| true),
     };
     match outcome {
