@@ -93,6 +93,11 @@ pub fn every() -> Option<Vec<Record>> {
     ending_with(".jsonl")
 }
 
+/// Every record there is. `None` as for [`records`].
+pub fn everything() -> Option<Vec<Record>> {
+    ending_with(".jsonl")
+}
+
 /// The records of every file whose name ends with `suffix`.
 fn ending_with(suffix: &str) -> Option<Vec<Record>> {
     let Some(folder) = folder() else {

@@ -64,7 +64,19 @@ export type HealthRow = { provider: string, model: string, lamp: LampState, requ
 /**
  * 0 to 1.
  */
-error_rate: number, truncated: number, ttft_ms: Quantiles | null, duration_ms: Quantiles | null, tokens_per_second: number | null, last_error: LastError | null, last_seen_at: number | null,
+error_rate: number, truncated: number,
+/**
+ * Tool calls and structured answers that were checked.
+ */
+checked: number,
+/**
+ * Of those, the ones that were wrong, mended ones included.
+ */
+check_failures: number, check_repairs: number,
+/**
+ * Answers that the model or a filter declined.
+ */
+refusals: number, ttft_ms: Quantiles | null, duration_ms: Quantiles | null, tokens_per_second: number | null, last_error: LastError | null, last_seen_at: number | null,
 /**
  * Requests per bucket, oldest first.
  */
@@ -312,6 +324,56 @@ export type ToolCallView = { id: string, name: string,
  */
 arguments: string, };
 /**
+ * A tool call, or a structured answer, that was wrong.
+ */
+export type ToolFailure = { request_id: string,
+/**
+ * 0 for the request's first attempt.
+ */
+ordinal: number, at: number, provider: string, model: string,
+/**
+ * None where the answer's text was checked.
+ */
+tool: string | null,
+/**
+ * unknown_tool, invalid_json, schema_mismatch.
+ */
+kind: string,
+/**
+ * JSON pointer into the arguments.
+ */
+path: string | null, message: string,
+/**
+ * none, repaired, withheld.
+ */
+remedy: string,
+/**
+ * The repairs by their names, joined by commas.
+ */
+repairs: string | null,
+/**
+ * As the model wrote them, the first KiB.
+ */
+arguments: string, schema: string | null, };
+export type ToolFailureCount = { provider: string, model: string, kind: string, failures: number, repaired: number, };
+export type ToolFailuresArgs = {
+/**
+ * How far back.
+ */
+minutes: number,
+/**
+ * Only this provider's.
+ */
+provider: string | null,
+/**
+ * Only this model's.
+ */
+model: string | null,
+/**
+ * At most so many, from 1 to 500.
+ */
+limit: number, };
+/**
  * Tokens. `input` includes the cache's, `output` includes reasoning.
  */
 export type UsageView = { input: number, cache_read: number, cache_write: number, output: number, reasoning: number, };
@@ -359,6 +421,8 @@ export interface Commands {
   "chat.stop": { args: StopArgs; result: null };
   "requests.get": { args: IdArgs; result: RequestView };
   "health.list": { args: HealthArgs; result: Array<HealthRow> };
+  "tools.failures": { args: ToolFailuresArgs; result: Array<ToolFailure> };
+  "tools.counts": { args: HealthArgs; result: Array<ToolFailureCount> };
   "spend.summary": { args: SpendArgs; result: SpendSummary };
 }
 

@@ -7,6 +7,7 @@ import { Stat, Unit } from "../components/Stat";
 import { Ago } from "../components/Time";
 import { HealthTable } from "../features/health/HealthTable";
 import { LastErrors } from "../features/health/LastErrors";
+import { ToolFailures } from "../features/health/ToolFailures";
 import { count, duration, percent, plural } from "../lib/format";
 import { LAMP_ORDER, LAMP_WORDS } from "../lib/words";
 
@@ -38,6 +39,7 @@ export function HealthScreen() {
         <>
           <HealthTable rows={rows ?? []} span={span} />
           <LastErrors rows={rows ?? []} />
+          <ToolFailures minutes={Number(minutes)} />
         </>
       )}
     </>

@@ -108,6 +108,8 @@ export class FakeBackend implements Backend {
         return REQUEST(this.now);
       case "health.list":
         return full ? health(this.now) : [];
+      case "tools.failures":
+        return full ? [TOOL_FAILURE(this.now)] : [];
       case "spend.summary":
         return full ? spend(Number(args["days"]), args["group_by"] === "model") : { today_picousd: 0, month_picousd: 0, today_unknown: 0, month_unknown: 0, days: [], totals: [] };
       default:
@@ -188,7 +190,7 @@ const wave = (n: number, of: (i: number) => number): number[] => Array.from({ le
 
 function health(now: number): HealthRow[] {
   const row = (provider: string, model: string, lamp: LampState, requests: number, rate: number, p50: number | null, tps: number | null, error: string | null): HealthRow => ({
-    provider, model, lamp, requests, errors: Math.round(requests * rate), error_rate: rate, truncated: rate > 0.02 ? 2 : 0,
+    provider, model, lamp, requests, errors: Math.round(requests * rate), error_rate: rate, truncated: rate > 0.02 ? 2 : 0, checked: Math.round(requests / 2), check_failures: rate > 0.02 ? 3 : 0, check_repairs: rate > 0.02 ? 2 : 0, refusals: rate > 0.1 ? 1 : 0,
     ttft_ms: p50 === null ? null : { p50, p95: p50 * 2.1, p99: p50 * 4.7 }, duration_ms: p50 === null ? null : { p50: p50 * 7, p95: p50 * 15, p99: p50 * 22 }, tokens_per_second: tps,
     last_error: error === null ? null : { kind: error, message: `${provider} answered: ${error.replaceAll("_", " ")}, and a longer sentence about what it said`, at: now - requests * 9000 },
     last_seen_at: now - 20_000, sparkline: wave(30, (i) => 5 + 4 * Math.sin(i / 2 + requests)), error_sparkline: wave(30, (i) => (rate > 0.02 && i % 9 === 4 ? 1 : 0)),
@@ -211,6 +213,10 @@ function spend(days: number, byModel: boolean): SpendSummary {
   });
   return { today_picousd: 6.42 * USD, month_picousd: 148.2 * USD, today_unknown: 4, month_unknown: 38, days: list, totals };
 }
+
+const TOOL_FAILURE = (now: number): Commands["tools.failures"]["result"][number] => ({
+  request_id: "0199a2b4-77aa-7c31-9d5e-000000000001", ordinal: 0, at: now - 60_000, provider: "groq", model: "gpt-oss-120b", tool: "get_weather", kind: "schema_mismatch", path: "/days", message: "`/days` is string where the schema wants integer.", remedy: "repaired", repairs: "to_number", arguments: '{"city":"Oslo","days":"3"}', schema: null,
+});
 
 const REQUEST = (now: number): Commands["requests.get"]["result"] => ({
   id: "0199a2b4-77aa-7c31-9d5e-000000000001", started_at: now - 180_000, client: null, dialect: "control", route: "deep", provider: "openai", request_model: "deep", response_model: "gpt-5.4", stream: true, status: "succeeded", http_status: 200, error_kind: null, error_message: null, finish_reason: "stop", finish_reason_raw: "stop",

@@ -104,6 +104,15 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
+impl Report {
+    /// What was withheld goes on all the same.
+    pub fn pass_on(&mut self) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.remedy == Remedy::Withheld) {
+            finding.remedy = Remedy::None;
+        }
+    }
+}
+
 /// What one request's answers are held to.
 #[derive(Debug, Default)]
 pub struct Checks {
@@ -137,6 +146,15 @@ impl Checks {
         let format =
             self.format.iter().filter_map(|format| Some(("response_format", format.unchecked.as_deref()?)));
         tools.map(|(name, why)| (name.as_str(), why.as_str())).chain(format)
+    }
+
+    /// Whether what was withheld may not reach the client even after a second question.
+    pub fn rejects(&self, report: &Report) -> bool {
+        let withheld = report.findings.iter().filter(|finding| finding.remedy == Remedy::Withheld);
+        withheld.into_iter().any(|finding| match finding.subject {
+            Subject::ToolCall { .. } => self.tool_mode == Mode::Reject,
+            Subject::Output => self.output_mode == Mode::Reject,
+        })
     }
 
     fn calls_mode(&self) -> Mode {
@@ -301,9 +319,7 @@ impl AnswerCheck {
 
     /// Passes on what [`AnswerCheck::end`] kept back, or what a broken stream left behind.
     pub fn release(&mut self, out: &mut Vec<StreamEvent>) {
-        for finding in self.report.findings.iter_mut().filter(|finding| finding.remedy == Remedy::Withheld) {
-            finding.remedy = Remedy::None;
-        }
+        self.report.pass_on();
         self.flush(out);
     }
 
@@ -311,6 +327,11 @@ impl AnswerCheck {
     /// where that cannot be said (several choices, or nothing kept).
     pub fn corrected(&self, request: &ChatRequest) -> Option<ChatRequest> {
         corrected(request, self.written.as_ref()?.response(), &self.report)
+    }
+
+    /// As [`Checks::rejects`].
+    pub fn must_reject(&self) -> bool {
+        self.checks.rejects(&self.report)
     }
 
     /// What the client has seen, for an answer that goes on.

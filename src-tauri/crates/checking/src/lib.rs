@@ -21,7 +21,7 @@ pub mod schema;
 pub mod tools;
 mod verdict;
 
-pub use answer::{AnswerCheck, Finding, Mode, Remedy, Subject};
+pub use answer::{AnswerCheck, Finding, Mode, Remedy, Report, Subject};
 pub use fence::StreamingFence;
 pub use format::Format;
 pub use schema::{Schema, Schemas};

@@ -32,6 +32,8 @@ macro_rules! with_commands {
             "chat.stop" => chat::stop(StopArgs) -> ();
             "requests.get" => requests::get(IdArgs) -> RequestView;
             "health.list" => health::list(HealthArgs) -> Vec<HealthRow>;
+            "tools.failures" => tools::failures(ToolFailuresArgs) -> Vec<ToolFailureView>;
+            "tools.counts" => tools::counts(HealthArgs) -> Vec<ToolFailureCountView>;
             "spend.summary" => spend::summary(SpendArgs) -> SpendSummaryView;
         }
     };

@@ -602,6 +602,13 @@ pub struct HealthRow {
     /// 0 to 1.
     pub error_rate: f64,
     pub truncated: u64,
+    /// Tool calls and structured answers that were checked.
+    pub checked: u64,
+    /// Of those, the ones that were wrong, mended ones included.
+    pub check_failures: u64,
+    pub check_repairs: u64,
+    /// Answers that the model or a filter declined.
+    pub refusals: u64,
     pub ttft_ms: Option<QuantilesView>,
     pub duration_ms: Option<QuantilesView>,
     pub tokens_per_second: Option<f64>,
@@ -640,6 +647,54 @@ pub struct LastErrorView {
     pub kind: String,
     pub message: String,
     pub at: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct ToolFailuresArgs {
+    /// How far back.
+    pub minutes: u32,
+    /// Only this provider's.
+    pub provider: Option<String>,
+    /// Only this model's.
+    pub model: Option<String>,
+    /// At most so many, from 1 to 500.
+    pub limit: u32,
+}
+
+/// A tool call, or a structured answer, that was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(rename = "ToolFailure")]
+pub struct ToolFailureView {
+    pub request_id: String,
+    /// 0 for the request's first attempt.
+    pub ordinal: u32,
+    pub at: i64,
+    pub provider: String,
+    pub model: String,
+    /// None where the answer's text was checked.
+    pub tool: Option<String>,
+    /// unknown_tool, invalid_json, schema_mismatch.
+    pub kind: String,
+    /// JSON pointer into the arguments.
+    pub path: Option<String>,
+    pub message: String,
+    /// none, repaired, withheld.
+    pub remedy: String,
+    /// The repairs by their names, joined by commas.
+    pub repairs: Option<String>,
+    /// As the model wrote them, the first KiB.
+    pub arguments: String,
+    pub schema: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(rename = "ToolFailureCount")]
+pub struct ToolFailureCountView {
+    pub provider: String,
+    pub model: String,
+    pub kind: String,
+    pub failures: u32,
+    pub repaired: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use catalog::{SpecError, Values};
+use checking::Mode;
 use routing::{StrategyId, Target};
 use serde::{Deserialize, Serialize};
 use wire::ProtocolId;
@@ -42,6 +43,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub providers: Vec<ProviderConfig>,
     pub routes: Vec<RouteConfig>,
+    pub checks: CheckModes,
     pub timeouts: Timeouts,
     pub limits: Limits,
     /// Servers on this machine are looked for on their usual ports.
@@ -54,6 +56,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8790)),
             providers: Vec::new(),
             routes: Vec::new(),
+            checks: CheckModes::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             looks_for_servers: true,
@@ -95,6 +98,29 @@ pub struct RouteConfig {
     pub name: String,
     pub strategy: StrategyId,
     pub targets: Vec<Target>,
+    /// Replaces `checks.tools` for this route.
+    pub tool_check: Option<Mode>,
+    /// Replaces `checks.output` for this route.
+    pub output_check: Option<Mode>,
+}
+
+/// What is done about tool calls and structured output that are wrong. By default nothing but
+/// writing it down: every other mode may change bytes, and so leaves the verbatim lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckModes {
+    pub tools: Mode,
+    pub output: Mode,
+}
+
+impl Config {
+    /// The modes that hold for requests to `route`; `None` is a model asked for by its own name.
+    pub fn checks_of(&self, route: Option<&str>) -> CheckModes {
+        let route = route.and_then(|name| self.routes.iter().find(|route| route.name == name));
+        CheckModes {
+            tools: route.and_then(|route| route.tool_check).unwrap_or(self.checks.tools),
+            output: route.and_then(|route| route.output_check).unwrap_or(self.checks.output),
+        }
+    }
 }
 
 /// How long is waited for what. Kept apart, because each failure means something else.

@@ -25,6 +25,8 @@ pub(crate) struct Core {
     pub secrets: Secrets,
     pub lists: Lists,
     pub vault: Vault,
+    /// Tools' schemas, compiled once for all requests.
+    pub schemas: checking::Schemas,
     /// Cancelled at shutdown: every request under way ends.
     pub closing: CancellationToken,
     /// Their tasks, so that shutdown can wait until each is in the book.
@@ -43,6 +45,7 @@ impl Core {
             secrets,
             lists: Lists::default(),
             vault: Vault::default(),
+            schemas: checking::Schemas::default(),
             closing: CancellationToken::new(),
             requests: TaskTracker::new(),
             events: broadcast::channel(EVENT_BACKLOG).0,

@@ -17,6 +17,7 @@ pub enum Record {
     AttemptStarted(AttemptStarted),
     AttemptEnded(AttemptEnded),
     RequestSettled(RequestSettled),
+    ToolFailed(ToolFailed),
     MessageCreated(NewMessage),
     MessageProgress(MessageProgress),
     MessageEnded(MessageEnded),
@@ -199,6 +200,40 @@ pub struct AttemptEnded {
     pub usage: Option<Usage>,
     pub cost: Cost,
     pub provider_request_id: Option<String>,
+    pub finish_reason: Option<FinishReason>,
+    pub checks: CheckCounts,
+}
+
+/// How many calls and texts of an answer were checked, how many failed, how many of those were mended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckCounts {
+    pub checked: u32,
+    pub failed: u32,
+    pub repaired: u32,
+}
+
+/// A tool call, or a text with a format, that failed its check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolFailed {
+    pub request_id: String,
+    /// The attempt's.
+    pub ordinal: u32,
+    pub at: i64,
+    pub provider: String,
+    pub model: String,
+    /// `None` where the answer's text was checked.
+    pub tool: Option<String>,
+    pub kind: String,
+    pub path: Option<String>,
+    /// Names and places, no values.
+    pub message: String,
+    /// `none`, `repaired`, `withheld`.
+    pub remedy: String,
+    pub repairs: Option<String>,
+    /// Content, as the model wrote it; kept to some KiB.
+    pub arguments: String,
+    /// What it was held against; likewise.
+    pub schema: Option<String>,
 }
 
 impl AttemptEnded {
@@ -217,6 +252,8 @@ impl AttemptEnded {
             usage: None,
             cost: Cost::UNKNOWN,
             provider_request_id: None,
+            finish_reason: None,
+            checks: CheckCounts::default(),
         }
     }
 }
@@ -304,6 +341,9 @@ impl Record {
             Self::AttemptEnded(end) => end.error_message.as_ref().map_or(0, String::len),
             Self::RequestSettled(end) => {
                 end.error_message.as_ref().map_or(0, String::len) + json_len(end.cost_lines.as_ref())
+            }
+            Self::ToolFailed(failed) => {
+                failed.arguments.len() + failed.schema.as_ref().map_or(0, String::len)
             }
             _ => 0,
         };

@@ -39,11 +39,15 @@ pub use chats::{
 };
 pub use clients::Client;
 pub use entry::{
-    AttemptEnded, AttemptStarted, Cost, CostStatus, Outcome, Record, RequestSettled, RequestStarted,
+    AttemptEnded, AttemptStarted, CheckCounts, Cost, CostStatus, Outcome, Record, RequestSettled,
+    RequestStarted, ToolFailed,
 };
 pub use error::LedgerError;
 pub use export::{ExportedAttempt, ExportedRequest, RequestExport};
-pub use query::{AttemptRow, LastError, Quantiles, RequestDetail, RequestRow, TargetHealth};
+pub use query::{
+    AttemptRow, LastError, Quantiles, RequestDetail, RequestRow, TargetHealth, ToolFailureCount,
+    ToolFailureFilter, ToolFailureRow,
+};
 pub use spend::{SpendBy, SpendDay, SpendGroup, SpendSummary, SpendTotal};
 pub use writer::{LedgerState, LedgerStatus};
 

@@ -13,8 +13,10 @@ use crate::entry::{CostStatus, Outcome};
 use crate::{Ledger, Result};
 
 mod health;
+mod tool_failures;
 
 pub use health::{LastError, Quantiles, TargetHealth};
+pub use tool_failures::{ToolFailureCount, ToolFailureFilter, ToolFailureRow};
 
 /// A request as it stands in the book.
 #[derive(Debug, Clone, PartialEq, Serialize)]

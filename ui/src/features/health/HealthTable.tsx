@@ -16,7 +16,7 @@ export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string })
           <tr className="heads">
             <td colSpan={3} />
             <td className="wide" />
-            <td colSpan={2} />
+            <td colSpan={3} />
             <td className="wide" />
             <th colSpan={3} className="r">first token, s</th>
             <th colSpan={3} className="r">whole answer, s</th>
@@ -29,6 +29,7 @@ export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string })
             <th className="wide">Last {span}</th>
             <th className="r">Requests</th>
             <th className="r">Errors</th>
+            <th className="r">Tool calls</th>
             <th className="wide"><span className="sr-only">First token, drawn</span><QuantileAxis /></th>
             <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
             <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
@@ -54,6 +55,7 @@ function Row({ row, named, span }: { row: HealthRow; named: boolean; span: strin
       <td className="wide"><Sparkline values={row.sparkline.map(Number)} errors={row.error_sparkline.map(Number)} label={`requests over the last ${span}, ${plural(Number(row.requests), "request")} in all`} /></td>
       <td className="r">{count(row.requests)}</td>
       <td className="r"><ErrorRate row={row} /></td>
+      <td className="r"><ToolCalls row={row} /></td>
       <td className="wide"><QuantileGlyph of={row.ttft_ms} slow={row.lamp === "degraded"} /></td>
       <Three of={row.ttft_ms} />
       <Three of={row.duration_ms} />
@@ -78,6 +80,19 @@ function ErrorRate({ row }: { row: HealthRow }) {
     <span className={tone} title={`${count(row.errors)} of ${plural(Number(row.requests), "request")}${Number(row.truncated) > 0 ? `, ${count(row.truncated)} cut short` : ""}`}>
       {percent(row.error_rate)}
       <span className="unit">%</span>
+    </span>
+  );
+}
+
+/** Wrong of all checked; the title says what became of them, and how often the model declined. */
+function ToolCalls({ row }: { row: HealthRow }) {
+  const [checked, failed, mended, refused] = [row.checked, row.check_failures, row.check_repairs, row.refusals].map(Number) as [number, number, number, number];
+  const declined = refused > 0 ? `${plural(refused, "answer")} declined` : undefined;
+  if (checked === 0) return <span className="t3" title={declined}>{NONE}</span>;
+  const said = `${count(failed)} of ${plural(checked, "tool call")} or structured answers wrong${mended > 0 ? `, ${count(mended)} mended` : ""}${declined ? `; ${declined}` : ""}`;
+  return (
+    <span className={failed > 0 ? "med" : "t2"} title={said}>
+      {count(failed)}<span className="unit">/{count(checked)}</span>
     </span>
   );
 }

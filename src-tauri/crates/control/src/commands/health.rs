@@ -13,7 +13,7 @@ use crate::types::{Empty, HealthArgs, HealthRow, LampState, LastErrorView, Quant
 const BUCKETS: usize = 30;
 
 /// A year; a longer window would read the whole book.
-const MOST_MINUTES: u32 = 366 * 24 * 60;
+pub(super) const MOST_MINUTES: u32 = 366 * 24 * 60;
 
 /// Targets that were asked within the window, then those of routes that were not: their lamp is
 /// `unknown`, and they are there.
@@ -50,6 +50,10 @@ fn row(health: TargetHealth) -> HealthRow {
         errors: health.errors,
         error_rate: health.error_rate,
         truncated: health.truncated,
+        checked: health.checked,
+        check_failures: health.check_failures,
+        check_repairs: health.check_repairs,
+        refusals: health.refusals,
         ttft_ms: health.ttft_ms.map(quantiles),
         duration_ms: health.duration_ms.map(quantiles),
         tokens_per_second: health.tokens_per_second,
@@ -73,6 +77,10 @@ fn idle(provider: String, model: String) -> HealthRow {
         errors: 0,
         error_rate: 0.0,
         truncated: 0,
+        checked: 0,
+        check_failures: 0,
+        check_repairs: 0,
+        refusals: 0,
         ttft_ms: None,
         duration_ms: None,
         tokens_per_second: None,

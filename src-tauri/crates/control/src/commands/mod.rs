@@ -17,3 +17,4 @@ pub(crate) mod requests;
 pub(crate) mod routes;
 pub(crate) mod settings;
 pub(crate) mod spend;
+pub(crate) mod tools;

@@ -47,6 +47,10 @@ pub struct RouteEntry {
     pub strategy: String,
     /// Provider and model.
     pub targets: Vec<(String, String)>,
+    /// `None` leaves what the file says.
+    pub tool_check: Option<String>,
+    /// Likewise.
+    pub output_check: Option<String>,
 }
 
 /// `text` with the change made, comments and order kept. The result parses as settings.
@@ -185,6 +189,11 @@ fn put_route(document: &mut DocumentMut, entry: &RouteEntry) -> Result<(), Confi
         targets.push(target);
     }
     table["targets"] = value(targets);
+    for (name, mode) in [("tool_check", &entry.tool_check), ("output_check", &entry.output_check)] {
+        if let Some(mode) = mode {
+            table[name] = value_keeping_comment(table.get(name), mode);
+        }
+    }
     Ok(())
 }
 
@@ -306,10 +315,17 @@ mod tests {
                 name: "fast".into(),
                 strategy: "priority".into(),
                 targets: vec![("c".into(), "m".into())],
+                tool_check: Some("retry".into()),
+                output_check: None,
             };
-            let (text, config) =
-                apply(path(), &text, &ConfigEdit::PutRoute(route), &Kinds::shipped()).unwrap();
+            let put = |text: &str, entry: RouteEntry| {
+                apply(path(), text, &ConfigEdit::PutRoute(entry), &Kinds::shipped()).unwrap()
+            };
+            let (text, config) = put(&text, route.clone());
             assert_eq!((config.listen.port(), config.routes.len()), (1, 1));
+            assert_eq!(config.checks_of(Some("fast")).tools, checking::Mode::Retry);
+            let (text, config) = put(&text, RouteEntry { tool_check: None, ..route });
+            assert_eq!(config.checks_of(Some("fast")).tools, checking::Mode::Retry, "what is not said stays");
             let (_, config) = edited_with(&text, &ConfigEdit::RemoveRoute { name: "fast".into() }).unwrap();
             assert_eq!((config.providers.len(), config.routes.len()), (1, 0));
         }

@@ -8,20 +8,22 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use catalog::{Kinds, Values, Variable};
+use checking::Mode;
 use routing::{STRATEGIES, StrategyId, Target};
 use toml::de::DeTable;
 use wire::ProtocolId;
 
 use super::{
-    Config, ConfigProblem, DEFAULT_LISTEN, KeySource, Limits, ProviderConfig, REHEARSAL_ID, RouteConfig,
-    Timeouts,
+    CheckModes, Config, ConfigProblem, DEFAULT_LISTEN, KeySource, Limits, ProviderConfig, REHEARSAL_ID,
+    RouteConfig, Timeouts,
 };
 use reader::{Reader, Table, Value, line_of, problem, span_of};
 
-const ROOT_KEYS: &[&str] = &["port", "provider", "route", "timeouts", "limits", "discovery"];
+const ROOT_KEYS: &[&str] = &["port", "provider", "route", "checks", "timeouts", "limits", "discovery"];
 const PORT_KEYS: &[&str] = &["listen"];
 const DISCOVERY_KEYS: &[&str] = &["enabled"];
-const ROUTE_KEYS: &[&str] = &["name", "strategy", "targets"];
+const ROUTE_KEYS: &[&str] = &["name", "strategy", "targets", "tool_check", "output_check"];
+const CHECK_KEYS: &[&str] = &["tools", "output"];
 const TARGET_KEYS: &[&str] = &["provider", "model"];
 const TIMEOUT_KEYS: &[&str] = &["connect", "first_byte", "first_content", "idle", "total"];
 const LIMIT_KEYS: &[&str] = &["max_body_bytes"];
@@ -93,6 +95,7 @@ impl Reader<'_> {
             listen: self.listen(port),
             routes: self.routes(root, &providers),
             providers,
+            checks: self.checks(root),
             timeouts: self.timeouts(root),
             limits: self.limits(root),
             looks_for_servers: self.discovery(root),
@@ -289,6 +292,8 @@ impl Reader<'_> {
         let name = self.required(table, span, "name", "route.name");
         let strategy = self.strategy(table);
         let targets = self.targets(table, span, providers);
+        let tool_check = self.mode(table, "tool_check", "route.tool_check");
+        let output_check = self.mode(table, "output_check", "route.output_check");
         let (name, name_span) = name?;
         if !is_id(&name) {
             self.report(
@@ -300,7 +305,7 @@ impl Reader<'_> {
                 ),
             );
         }
-        Some(RouteConfig { name, strategy, targets })
+        Some(RouteConfig { name, strategy, targets, tool_check, output_check })
     }
 
     fn strategy(&mut self, table: &Table<'_>) -> StrategyId {
@@ -314,6 +319,17 @@ impl Reader<'_> {
             self.report_nearest(&span, "route.strategy", message, nearest);
             StrategyId::default()
         })
+    }
+
+    fn mode(&mut self, table: &Table<'_>, name: &str, key: &str) -> Option<Mode> {
+        let (word, span) = self.text_at(table, name, key)?;
+        let mode = Mode::from_name(&word);
+        if mode.is_none() {
+            let known = Mode::ALL.map(Mode::as_str);
+            let message = format!("There is no check \"{word}\"; there are: {}.", known.join(", "));
+            self.report_nearest(&span, key, message, nearest(&word, known));
+        }
+        mode
     }
 
     fn targets(
@@ -351,7 +367,16 @@ impl Reader<'_> {
         Some(Target { provider, model })
     }
 
-    // === Timeouts and limits ===
+    // === Checks, timeouts and limits ===
+
+    fn checks(&mut self, root: &Table<'_>) -> CheckModes {
+        let Some(table) = self.table(root, "checks") else { return CheckModes::default() };
+        self.refuse_unknown(table, "checks", CHECK_KEYS);
+        CheckModes {
+            tools: self.mode(table, "tools", "checks.tools").unwrap_or_default(),
+            output: self.mode(table, "output", "checks.output").unwrap_or_default(),
+        }
+    }
 
     fn timeouts(&mut self, root: &Table<'_>) -> Timeouts {
         let mut timeouts = Timeouts::default();

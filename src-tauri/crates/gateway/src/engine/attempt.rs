@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin, Retry};
+use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin, Retry, StreamEvent};
 use reqwest::Response;
 use tokio::time::{Instant, timeout, timeout_at};
 use wire::verbatim::TapOptions;
 use wire::{Headers, TargetContext, errors};
 
+use super::checks::{Watch, Watched};
 use super::lane::{self, Inbound, Lane, Outgoing};
 use super::seen::Seen;
 use super::source::{Arrived, More, Source, broken};
@@ -39,6 +40,8 @@ pub(super) struct Attempt<'a> {
     pub request: &'a ChatRequest,
     /// The same as the client sent it.
     pub inbound: Option<&'a Inbound>,
+    /// What the answer is held to.
+    pub watch: Option<&'a Watch>,
     /// The whole request's.
     pub deadline: Instant,
 }
@@ -84,6 +87,8 @@ pub(super) struct OpenStream {
     pub is_over: bool,
     /// What broke the stream right behind `pending`.
     pub error: Option<Error>,
+    /// Takes every event before the caller does.
+    pub watched: Option<Watched>,
 }
 
 impl Attempt<'_> {
@@ -100,7 +105,8 @@ impl Attempt<'_> {
         }
         let first_content = self.core.clock.now() + timeouts.first_content;
         match timeout_at(first_content.min(self.deadline), self.stream(seen)).await {
-            Ok(result) => result.map(|stream| Opened::Stream(Box::new(stream))),
+            Ok(Ok(stream)) => self.sifted(stream, seen).await.map(|stream| Opened::Stream(Box::new(stream))),
+            Ok(Err(error)) => Err(error),
             Err(_) if first_content < self.deadline => {
                 let waited = timeouts.first_content.as_secs_f64();
                 Err(self.timeout(&format!("sent nothing of its answer within {waited} s")))
@@ -124,18 +130,78 @@ impl Attempt<'_> {
             match step {
                 Ok(More::No) => match seen.finish_error() {
                     Some(error) if !has_content => return Err(error),
-                    error => return Ok(OpenStream { source, pending, is_over: true, error }),
+                    error => return Ok(OpenStream { source, pending, is_over: true, error, watched: None }),
                 },
                 Err(error) if has_content => {
-                    return Ok(OpenStream { source, pending, is_over: true, error: Some(error) });
+                    return Ok(OpenStream {
+                        source,
+                        pending,
+                        is_over: true,
+                        error: Some(error),
+                        watched: None,
+                    });
                 }
                 Err(error) => return Err(error),
                 Ok(More::Yes) if has_content => {
-                    return Ok(OpenStream { source, pending, is_over: false, error: None });
+                    return Ok(OpenStream { source, pending, is_over: false, error: None, watched: None });
                 }
                 Ok(More::Yes) => {}
             }
         }
+    }
+
+    /// Puts the answer under its checks, and returns when they let the first content through.
+    async fn sifted(&self, mut stream: OpenStream, seen: &mut Seen) -> Result<OpenStream, Error> {
+        let Some(watch) = self.watch else { return Ok(stream) };
+        let mut watched = watch.begin();
+        watched.sift(&mut stream.pending.events, 0);
+        let idle = self.snapshot.config.timeouts.idle;
+        let mut until = self.core.clock.now() + idle;
+        while !stream.is_over && !stream.pending.events.iter().any(StreamEvent::is_content) {
+            let from = stream.pending.events.len();
+            let step =
+                match timeout_at(until.min(self.deadline), stream.source.next(&mut stream.pending)).await {
+                    Ok(step) => step,
+                    Err(_) if until < self.deadline => {
+                        let error = silence(&self.provider.id, idle);
+                        stream.source.finish_early(&mut stream.pending, error)
+                    }
+                    Err(_) => return Err(self.out_of_time()),
+                };
+            let now = self.core.clock.now();
+            if stream.pending.events.len() > from {
+                until = now + idle;
+            }
+            for event in &stream.pending.events[from..] {
+                seen.note(event, now);
+            }
+            watched.sift(&mut stream.pending.events, from);
+            match step {
+                Ok(More::Yes) => {}
+                Ok(More::No) => (stream.is_over, stream.error) = (true, seen.finish_error()),
+                Err(error) => (stream.is_over, stream.error) = (true, Some(error)),
+            }
+        }
+        if stream.is_over {
+            self.ended(&mut stream, &mut watched, seen)?;
+        }
+        stream.watched = Some(watched);
+        Ok(stream)
+    }
+
+    /// An answer that came to its end before any of it was passed on.
+    fn ended(&self, stream: &mut OpenStream, watched: &mut Watched, seen: &mut Seen) -> Result<(), Error> {
+        if stream.error.is_some() {
+            watched.release(&mut stream.pending.events);
+        } else if let Some(mut withheld) = watched.end(self.request, &mut stream.pending.events) {
+            seen.report = watched.report().clone();
+            // What was let through lies here and goes no further.
+            withheld.sent = watched.before();
+            let error = withheld.error.clone();
+            seen.withheld = Some(Box::new(withheld));
+            return Err(error);
+        }
+        Ok(())
     }
 
     async fn whole(&self, seen: &mut Seen) -> Result<WholeAnswer, Error> {
@@ -160,17 +226,26 @@ impl Attempt<'_> {
         if let Some(error) = errors::in_band(self.provider.protocol, status, &headers, &body) {
             return Err(error);
         }
-        let response = self.provider.protocol.decode_response(&body, &self.provider.quirks)?;
+        let mut response = self.provider.protocol.decode_response(&body, &self.provider.quirks)?;
         seen.note_whole(&response);
         seen.first_content.get_or_insert(self.core.clock.now());
-        match seen.finish_error() {
-            Some(error) => Err(error),
-            None => Ok(WholeAnswer {
-                response,
-                raw: tap.is_some().then(|| body.into()),
-                content_type: headers.get("content-type").map(str::to_owned),
-            }),
+        if let Some(error) = seen.finish_error() {
+            return Err(error);
         }
+        if let Some(watch) = self.watch {
+            let (report, withheld) = watch.whole(self.request, &mut response);
+            seen.report = report;
+            if let Some(withheld) = withheld {
+                let error = withheld.error.clone();
+                seen.withheld = Some(Box::new(withheld));
+                return Err(error);
+            }
+        }
+        Ok(WholeAnswer {
+            response,
+            raw: tap.is_some().then(|| body.into()),
+            content_type: headers.get("content-type").map(str::to_owned),
+        })
     }
 
     /// Sends the request; an answer with an error status is an error. With the answer comes how its
@@ -264,4 +339,16 @@ pub(super) fn out_of_time(provider: &str, total: std::time::Duration) -> Error {
     );
     error.retry = Retry::Never;
     error
+}
+
+/// A stream that stopped without ending.
+pub(super) fn silence(provider: &str, idle: std::time::Duration) -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        Origin::Provider,
+        format!(
+            "The provider \"{provider}\" fell silent for {} s in the middle of its answer.",
+            idle.as_secs_f64()
+        ),
+    )
 }

@@ -28,6 +28,27 @@ impl Course {
         self.plan.targets.get(self.progress.position)
     }
 
+    /// Where in the plan that is.
+    pub(super) const fn position(&self) -> usize {
+        self.progress.position
+    }
+
+    /// Whether another target would be left.
+    pub(super) fn has_next(&self) -> bool {
+        self.progress.position + 1 < self.plan.targets.len()
+    }
+
+    /// Goes on after an answer that failed its checks: to the next target, or to the same one again
+    /// where there is no other.
+    pub(super) fn once_more(&mut self) {
+        if self.has_next() {
+            self.progress = Progress { position: self.progress.position + 1, attempts_here: 1 };
+        } else {
+            self.progress.attempts_here += 1;
+        }
+        self.why = Why::Check;
+    }
+
     /// Goes on after a failed attempt, where anything is left to try; else the error is the answer.
     /// `leaving` resolves when the caller has left.
     pub(super) async fn after(

@@ -12,6 +12,7 @@
 
 pub mod admit;
 mod attempt;
+mod checks;
 pub(crate) mod count;
 mod course;
 pub(crate) mod embed;

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use canonical::{ChatRequest, Error, ErrorKind, Origin};
+use checking::answer::Checks;
 use ledger::Outcome;
 use routing::Target;
 use tokio::time::Instant;
 
 use super::admit::{self, Admitted};
 use super::attempt::{Attempt, Opened};
+use super::checks::{self, Watch, Withheld};
 use super::course::Course;
 use super::estimate;
 use super::relay::{Relayed, relay};
@@ -40,13 +42,12 @@ pub(super) async fn run(
     };
     let result = match admitted {
         Ok(admitted) => {
-            let race = Race {
-                core: &core,
-                snapshot: &snapshot,
-                request: &request,
-                inbound: inbound.as_ref(),
-                line: &line,
-            };
+            let checks = checks::of(&core, &snapshot, &request, admitted.route.as_deref());
+            // What may be changed does not pass as bytes.
+            let inbound =
+                inbound.as_ref().filter(|_| !checks.as_ref().is_some_and(|checks| checks.may_change()));
+            let race =
+                Race { core: &core, snapshot: &snapshot, request: &request, inbound, checks, line: &line };
             race.run(admitted, &mut book).await
         }
         Err(error) => Err(error),
@@ -61,6 +62,8 @@ struct Race<'a> {
     snapshot: &'a Arc<Snapshot>,
     request: &'a ChatRequest,
     inbound: Option<&'a Inbound>,
+    /// What its answers are held to.
+    checks: Option<Arc<Checks>>,
     line: &'a Line,
 }
 
@@ -71,35 +74,81 @@ enum Tried {
     Refused(Error),
     /// The caller has seen a part of the answer.
     BrokeOff(Error),
+    /// It failed its checks; perhaps the caller has seen what came before.
+    Withheld(Box<Withheld>),
+}
+
+/// The question is asked once more, because its answer failed its checks.
+struct Again {
+    /// With what was wrong; `None` where another target is asked the same.
+    request: Option<ChatRequest>,
+    /// What the caller has seen.
+    sent: checking::answer::Sent,
+}
+
+/// One attempt to be made.
+struct Question<'a> {
+    target: &'a Target,
+    why: Why,
+    deadline: Instant,
+    watch: Option<&'a Watch>,
+    again: Option<&'a Again>,
 }
 
 impl Race<'_> {
     async fn run(&self, admitted: Admitted, book: &mut Book<'_>) -> Result<(), Error> {
         let deadline = book.started_at() + self.snapshot.config.timeouts.total;
         let mut course = Course::new(&admitted, deadline);
+        let mut again: Option<Again> = None;
         loop {
             let Some(target) = course.target() else {
                 return Err(Error::new(ErrorKind::Internal, Origin::Gateway, "The route has no target."));
             };
-            let route = admitted.route.as_deref();
-            let error = match self.attempt(target, course.why, deadline, route, book).await {
+            let has_next = course.has_next();
+            let watch = self.watch(again.as_ref(), has_next);
+            let question =
+                Question { target, why: course.why, deadline, watch: watch.as_ref(), again: again.as_ref() };
+            let error = match self.attempt(&question, admitted.route.as_deref(), book).await {
                 Tried::Answered => return Ok(()),
                 Tried::BrokeOff(error) => return Err(error),
                 Tried::Refused(error) => error,
+                Tried::Withheld(withheld) if again.is_some() => return Err(withheld.error),
+                Tried::Withheld(withheld) => {
+                    let Withheld { error, corrected, sent } = *withheld;
+                    // Another model is the better judge of what this one got wrong; without one,
+                    // the same model is told.
+                    let request = if has_next { None } else { corrected };
+                    if !has_next && request.is_none() {
+                        return Err(error);
+                    }
+                    again = Some(Again { request, sent });
+                    course.once_more();
+                    continue;
+                }
             };
-            course.after(self.core, error, self.line.left()).await?;
+            if let Some(again) = &mut again {
+                let before = course.position();
+                course.after(self.core, error, self.line.left()).await?;
+                // What is wrong in one model's answer is nothing to the next one.
+                again.request = again.request.take().filter(|_| course.position() == before);
+            } else {
+                course.after(self.core, error, self.line.left()).await?;
+            }
         }
     }
 
+    /// What the next attempt's answer is held to.
+    fn watch(&self, again: Option<&Again>, has_next: bool) -> Option<Watch> {
+        let can_ask_again = has_next || self.request.choice_count.unwrap_or(1) <= 1;
+        let is_last = again.is_some() || !can_ask_again;
+        let checks = Arc::clone(self.checks.as_ref()?);
+        Some(Watch::new(checks, again.map(|again| again.sent), is_last))
+    }
+
     /// Asks one target; its row is in the book when this returns.
-    async fn attempt(
-        &self,
-        target: &Target,
-        why: Why,
-        deadline: Instant,
-        route: Option<&str>,
-        book: &mut Book<'_>,
-    ) -> Tried {
+    async fn attempt(&self, question: &Question<'_>, route: Option<&str>, book: &mut Book<'_>) -> Tried {
+        let Question { target, why, deadline, watch, again } = *question;
+        let request = again.and_then(|again| again.request.as_ref()).unwrap_or(self.request);
         let ticket = book.attempt_started(target, why);
         let mut seen = Seen::default();
         let Some(provider) = self.snapshot.provider(&target.provider) else {
@@ -116,8 +165,9 @@ impl Race<'_> {
             snapshot: self.snapshot,
             provider,
             model: &target.model,
-            request: self.request,
+            request,
             inbound: self.inbound,
+            watch,
             deadline,
         };
         let opened = tokio::select! {
@@ -131,7 +181,10 @@ impl Race<'_> {
                 let mut error = named(seen.without_key(error), &provider.id);
                 admit::explain_missing_model(self.core, provider, &target.model, &mut error);
                 book.attempt_ended(ticket, Some(provider), &seen, Some(&error));
-                return Tried::Refused(error);
+                return match seen.withheld {
+                    Some(withheld) => Tried::Withheld(withheld),
+                    None => Tried::Refused(error),
+                };
             }
         };
         // From here on this target is the one that answers: another would begin a second time.
@@ -144,7 +197,9 @@ impl Race<'_> {
             content_type: opened.content_type().map(str::to_owned),
             provider_request_id: seen.provider_request_id.clone(),
         };
-        let relayed = match (self.line.send(EngineEvent::Committed(committed)).await, opened) {
+        let is_told = again.is_some_and(|again| !again.sent.is_nothing());
+        let told = if is_told { Ok(()) } else { self.line.send(EngineEvent::Committed(committed)).await };
+        let relayed = match (told, opened) {
             (Err(_), _) => Relayed::Left,
             (Ok(()), Opened::Whole(answer)) => {
                 let event = match answer.raw {
@@ -158,12 +213,14 @@ impl Race<'_> {
             }
             (Ok(()), Opened::Stream(stream)) => {
                 let timeouts = &self.snapshot.config.timeouts;
-                relay(self.core, *stream, &mut seen, self.line, &provider.id, timeouts, deadline).await
+                relay(self.core, *stream, &mut seen, request, self.line, timeouts, deadline).await
             }
         };
         let error = match relayed {
             Relayed::Complete => None,
-            Relayed::Failed(error) => Some(named(seen.without_key(error), &provider.id)),
+            Relayed::Failed(error) | Relayed::Withheld(error) => {
+                Some(named(seen.without_key(error), &provider.id))
+            }
             Relayed::Left => Some(cancelled(self.core)),
         };
         if seen.usage.is_none() {
@@ -172,7 +229,11 @@ impl Race<'_> {
         }
         book.committed(target);
         book.attempt_ended(ticket, Some(provider), &seen, error.as_ref());
-        error.map_or(Tried::Answered, Tried::BrokeOff)
+        match (error, seen.withheld) {
+            (None, _) => Tried::Answered,
+            (Some(_), Some(withheld)) => Tried::Withheld(withheld),
+            (Some(error), None) => Tried::BrokeOff(error),
+        }
     }
 }
 

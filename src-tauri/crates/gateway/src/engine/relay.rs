@@ -1,9 +1,9 @@
 //! A committed answer passed on, event by event, to a caller who may be slow or leave.
 
-use canonical::{Error, ErrorKind, Origin};
+use canonical::{ChatRequest, Error};
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{OpenStream, out_of_time};
+use super::attempt::{OpenStream, out_of_time, silence};
 use super::lane::Lane;
 use super::seen::Seen;
 use super::source::{Arrived, More};
@@ -16,6 +16,8 @@ use crate::core::Core;
 pub(super) enum Relayed {
     Complete,
     Failed(Error),
+    /// Its checks kept the rest back; `seen` says why.
+    Withheld(Error),
     Left,
 }
 
@@ -25,12 +27,13 @@ pub(super) async fn relay(
     core: &Core,
     stream: OpenStream,
     seen: &mut Seen,
+    request: &ChatRequest,
     line: &Line,
-    provider: &str,
     timeouts: &Timeouts,
     deadline: Instant,
 ) -> Relayed {
-    let OpenStream { mut source, mut pending, mut is_over, mut error } = stream;
+    let OpenStream { mut source, mut pending, mut is_over, mut error, mut watched } = stream;
+    let mut withheld = None;
     let lane = source.lane();
     let relayed = loop {
         pending.hide(seen.key.as_ref());
@@ -39,6 +42,9 @@ pub(super) async fn relay(
         }
         if let Some(error) = error {
             break Relayed::Failed(error);
+        }
+        if let Some(error) = withheld {
+            break Relayed::Withheld(error);
         }
         if is_over {
             break Relayed::Complete;
@@ -63,9 +69,9 @@ pub(super) async fn relay(
                 Ok(step) => break Some(step),
                 Err(_) => {
                     let error = if idle < deadline {
-                        silence(provider, timeouts)
+                        silence(source.provider(), timeouts.idle)
                     } else {
-                        out_of_time(provider, timeouts.total)
+                        out_of_time(source.provider(), timeouts.total)
                     };
                     break Some(source.finish_early(&mut pending, error));
                 }
@@ -75,13 +81,26 @@ pub(super) async fn relay(
         for event in &pending.events {
             seen.note(event, now);
         }
+        if let Some(watched) = &mut watched {
+            watched.sift(&mut pending.events, 0);
+        }
         match step {
             None => break Relayed::Left,
             Some(Ok(More::Yes)) => {}
             Some(Ok(More::No)) => (is_over, error) = (true, seen.finish_error()),
             Some(Err(reason)) => error = Some(reason),
         }
+        let Some(watched) = &mut watched else { continue };
+        if error.is_some() {
+            watched.release(&mut pending.events);
+        } else if is_over && let Some(kept) = watched.end(request, &mut pending.events) {
+            withheld = Some(kept.error.clone());
+            seen.withheld = Some(Box::new(kept));
+        }
     };
+    if let Some(watched) = &watched {
+        seen.report = watched.report().clone();
+    }
     source.log();
     relayed
 }
@@ -104,15 +123,4 @@ async fn pass_on(line: &Line, arrived: &mut Arrived, lane: Lane) -> Result<(), L
         }
     }
     Ok(())
-}
-
-fn silence(provider: &str, timeouts: &Timeouts) -> Error {
-    Error::new(
-        ErrorKind::Timeout,
-        Origin::Provider,
-        format!(
-            "The provider \"{provider}\" fell silent for {} s in the middle of its answer.",
-            timeouts.idle.as_secs_f64()
-        ),
-    )
 }

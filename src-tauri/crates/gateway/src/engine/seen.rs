@@ -6,6 +6,7 @@ use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEven
 use tokens::Written;
 use tokio::time::Instant;
 
+use super::checks::Withheld;
 use crate::secrets::Secret;
 
 #[derive(Debug, Default)]
@@ -22,6 +23,10 @@ pub(super) struct Seen {
     pub written: Written,
     /// The request may have reached the provider whole.
     pub was_sent: bool,
+    /// What its checks said.
+    pub report: checking::Report,
+    /// Why the answer did not reach the client, where its checks said so.
+    pub withheld: Option<Box<Withheld>>,
     /// What the request was signed with.
     pub key: Option<Secret>,
 }

@@ -11,6 +11,7 @@ use routing::Target;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::checks;
 use super::race::outcome_of;
 use super::seen::Seen;
 use super::{Caller, Ending, Receipt};
@@ -24,6 +25,8 @@ pub(super) enum Why {
     First,
     Retry,
     Failover,
+    /// The answer before failed its checks.
+    Check,
 }
 
 impl Why {
@@ -32,6 +35,7 @@ impl Why {
             Self::First => "first",
             Self::Retry => "retry",
             Self::Failover => "failover",
+            Self::Check => "check",
         }
     }
 }
@@ -41,6 +45,7 @@ impl Why {
 pub(super) struct Ticket {
     id: String,
     target: Target,
+    ordinal: u32,
     started_at: Instant,
 }
 
@@ -204,6 +209,7 @@ impl<'a> Book<'a> {
         let ticket = Ticket {
             id: self.core.clock.new_id(),
             target: target.clone(),
+            ordinal: self.attempts,
             started_at: self.core.clock.now(),
         };
         self.core.ledger.write(Record::AttemptStarted(AttemptStarted {
@@ -251,8 +257,31 @@ impl<'a> Book<'a> {
             usage: seen.usage.clone(),
             cost,
             provider_request_id: seen.provider_request_id.clone(),
+            finish_reason: seen.finish.as_ref().map(|(reason, _)| *reason),
+            checks: checks::counts(&seen.report),
             ..AttemptEnded::new(ticket.id, outcome, since(self.core.clock.now()))
         }));
+        let place = checks::Place {
+            request_id: &self.id,
+            ordinal: ticket.ordinal,
+            at: self.core.clock.now_ms(),
+            provider: &ticket.target.provider,
+            model: &ticket.target.model,
+        };
+        for row in checks::rows(&seen.report, &place) {
+            tracing::info!(
+                request = self.id,
+                provider = row.provider,
+                model = row.model,
+                tool = row.tool,
+                kind = row.kind,
+                path = row.path,
+                remedy = row.remedy,
+                repairs = row.repairs,
+                "a check failed"
+            );
+            self.core.ledger.write(Record::ToolFailed(row));
+        }
         if let Some(error) = error.filter(|_| outcome != Outcome::Cancelled) {
             tracing::info!(
                 request = self.id,

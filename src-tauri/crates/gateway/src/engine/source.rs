@@ -61,6 +61,11 @@ impl Source {
         }
     }
 
+    /// Its id in the settings.
+    pub(super) fn provider(&self) -> &str {
+        &self.provider
+    }
+
     /// Waits for the next bytes and appends what they complete; possibly nothing. Nothing is lost
     /// when it is dropped while it waits.
     pub(super) async fn next(&mut self, out: &mut Arrived) -> Result<More, Error> {

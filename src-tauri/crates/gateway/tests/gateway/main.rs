@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod checks;
 mod drills;
 mod failures;
 mod keychain;

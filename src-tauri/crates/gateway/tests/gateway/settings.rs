@@ -82,6 +82,8 @@ async fn an_edit_from_the_window_holds_at_once_and_keeps_the_comments() {
         name: "r".into(),
         strategy: "priority".into(),
         targets: vec![("new".into(), "m".into())],
+        tool_check: None,
+        output_check: None,
     };
     house.gateway.edit_config(ConfigEdit::PutRoute(route)).await.unwrap();
     assert_eq!(house.post(&ask("r", false)).await.status(), 200);

@@ -35,6 +35,14 @@ pub struct TargetHealth {
     pub errors: u64,
     /// Of the errors, those that broke off.
     pub truncated: u64,
+    /// Tool calls, and texts with a format, that were held against what was asked.
+    pub checked: u64,
+    /// Of those, the ones that were wrong.
+    pub check_failures: u64,
+    /// Of the wrong ones, those that were mended.
+    pub check_repairs: u64,
+    /// Answers that the model or a filter declined.
+    pub refusals: u64,
     /// Errors among the attempts that came to an end of their own; 0 where none did.
     pub error_rate: f64,
     /// Of attempts that ended well.
@@ -91,6 +99,8 @@ struct Tally {
     ended: u64,
     errors: u64,
     truncated: u64,
+    checks: [u64; 3],
+    refusals: u64,
     ttft: Histogram<u64>,
     duration: Histogram<u64>,
     output_tokens: u64,
@@ -111,6 +121,9 @@ struct Sample {
     duration_ms: Option<i64>,
     time_to_first_token_ms: Option<i64>,
     output_tokens: Option<i64>,
+    /// Checked, failed, repaired.
+    checks: [u32; 3],
+    is_refusal: bool,
 }
 
 impl Tally {
@@ -129,6 +142,8 @@ impl Tally {
             ended: 0,
             errors: 0,
             truncated: 0,
+            checks: [0; 3],
+            refusals: 0,
             ttft: histogram()?,
             duration: histogram()?,
             output_tokens: 0,
@@ -143,6 +158,10 @@ impl Tally {
     fn add(&mut self, sample: Sample) {
         let bucket = self.window.bucket(sample.started_at);
         self.requests += 1;
+        self.refusals += u64::from(sample.is_refusal);
+        for (sum, count) in self.checks.iter_mut().zip(sample.checks) {
+            *sum += u64::from(count);
+        }
         self.sparkline[bucket] += 1;
         self.last_seen_at = self.last_seen_at.max(sample.started_at);
         match sample.outcome {
@@ -186,6 +205,10 @@ impl Tally {
             requests: self.requests,
             errors: self.errors,
             truncated: self.truncated,
+            checked: self.checks[0],
+            check_failures: self.checks[1],
+            check_repairs: self.checks[2],
+            refusals: self.refusals,
             error_rate: if self.ended == 0 { 0.0 } else { self.errors as f64 / self.ended as f64 },
             ttft_ms: quantiles(&self.ttft),
             duration_ms: quantiles(&self.duration),
@@ -211,7 +234,9 @@ fn health(connection: &Connection, window: Window) -> rusqlite::Result<Vec<Targe
     let mut tallies: BTreeMap<(String, String), Tally> = BTreeMap::new();
     let mut statement = connection.prepare_cached(
         "SELECT provider, model, started_at, outcome, coalesce(error_origin IN ('caller', 'gateway'), 0),
-             error_kind, error_message, duration_ms, time_to_first_token_ms, output_tokens
+             error_kind, error_message, duration_ms, time_to_first_token_ms, output_tokens,
+             checked, check_failures, check_repairs,
+             coalesce(finish_reason IN ('refusal', 'content_filter'), 0) OR coalesce(error_kind = 'content_filtered', 0)
          FROM attempts WHERE started_at BETWEEN ?1 AND ?2",
     )?;
     let mut rows = statement.query([window.start, window.end])?;
@@ -226,6 +251,8 @@ fn health(connection: &Connection, window: Window) -> rusqlite::Result<Vec<Targe
             duration_ms: row.get(7)?,
             time_to_first_token_ms: row.get(8)?,
             output_tokens: row.get(9)?,
+            checks: [row.get(10)?, row.get(11)?, row.get(12)?],
+            is_refusal: row.get(13)?,
         };
         if let Some(tally) = tallies.get_mut(&target) {
             tally.add(sample);

@@ -111,17 +111,18 @@ fn a_migration_copies_the_file_first_and_keeps_its_rows() {
     let folder = book.folder;
     drop(book.ledger);
 
-    let later: &[&str] = &[MIGRATIONS[0], "ALTER TABLE requests ADD COLUMN mood TEXT"];
+    let later = [MIGRATIONS, &["ALTER TABLE requests ADD COLUMN mood TEXT"]].concat();
     let mut connection = connect(&path, Duration::ZERO).unwrap();
-    migrate(&mut connection, &path, later, NOON).unwrap();
-    assert_eq!(version(&connection, &path).unwrap(), 2);
+    migrate(&mut connection, &path, &later, NOON).unwrap();
+    assert_eq!(version(&connection, &path).unwrap(), CURRENT + 1);
     let kept: i64 = connection
         .query_row("SELECT count(*) FROM requests WHERE mood IS NULL", [], |row| row.get(0))
         .unwrap();
     assert_eq!(kept, 1);
 
-    let copy = Connection::open(folder.path().join(format!("signalbox-before-schema-2-{NOON}.db"))).unwrap();
-    assert_eq!(version(&copy, &path).unwrap(), 1);
+    let name = format!("signalbox-before-schema-{}-{NOON}.db", CURRENT + 1);
+    let copy = Connection::open(folder.path().join(name)).unwrap();
+    assert_eq!(version(&copy, &path).unwrap(), CURRENT);
     let copied: i64 = copy.query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).unwrap();
     assert_eq!(copied, 1);
 }
@@ -131,10 +132,10 @@ fn a_migration_that_fails_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = path_in(&folder);
     drop(Ledger::open(&path, NOON).unwrap());
-    let broken: &[&str] = &[MIGRATIONS[0], "CREATE TABLE half (x); NOT SQL"];
+    let broken = [MIGRATIONS, &["CREATE TABLE half (x); NOT SQL"]].concat();
     let mut connection = connect(&path, Duration::ZERO).unwrap();
-    migrate(&mut connection, &path, broken, NOON).unwrap_err();
-    assert_eq!(version(&connection, &path).unwrap(), 1);
+    migrate(&mut connection, &path, &broken, NOON).unwrap_err();
+    assert_eq!(version(&connection, &path).unwrap(), CURRENT);
     let half: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |row| row.get(0))
         .unwrap();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::chats::{MessageEnded, MessageProgress, NewMessage};
 use crate::entry::{
-    AttemptEnded, AttemptStarted, Outcome, Record, RequestSettled, RequestStarted, origin_word,
+    AttemptEnded, AttemptStarted, Outcome, Record, RequestSettled, RequestStarted, ToolFailed, origin_word,
 };
 
 /// Writes one record. `false` where there was nothing to write it to: an end without its start, or
@@ -18,6 +18,7 @@ pub(super) fn write(transaction: &Transaction<'_>, record: &Record) -> rusqlite:
         Record::AttemptStarted(start) => attempt_started(transaction, start),
         Record::AttemptEnded(end) => attempt_ended(transaction, end),
         Record::RequestSettled(end) => request_settled(transaction, end),
+        Record::ToolFailed(failed) => tool_failed(transaction, failed),
         Record::MessageCreated(message) => insert_message(transaction, message),
         // A chat may be deleted while its answer still streams; then there is nothing to keep.
         Record::MessageProgress(progress) => message_progress(transaction, progress).map(|_| true),
@@ -126,7 +127,8 @@ fn attempt_ended(transaction: &Transaction<'_>, end: &AttemptEnded) -> rusqlite:
              input_tokens = :input, cache_read_tokens = :cache_read, cache_write_tokens = :cache_write,
              output_tokens = :output, reasoning_tokens = :reasoning, web_searches = :web_searches,
              usage_json = :usage_json, cost_picousd = :cost, cost_status = :cost_status,
-             provider_request_id = :provider_request_id
+             provider_request_id = :provider_request_id, finish_reason = :finish_reason,
+             checked = :checked, check_failures = :check_failures, check_repairs = :check_repairs
          WHERE id = :id AND outcome = 'running'",
         named_params! {
             ":id": end.id,
@@ -148,8 +150,48 @@ fn attempt_ended(transaction: &Transaction<'_>, end: &AttemptEnded) -> rusqlite:
             ":cost": end.cost.picousd().map(|cost| cost.0),
             ":cost_status": end.cost.status(),
             ":provider_request_id": end.provider_request_id,
+            ":finish_reason": end.finish_reason.map(canonical::FinishReason::as_str),
+            ":checked": end.checks.checked,
+            ":check_failures": end.checks.failed,
+            ":check_repairs": end.checks.repaired,
         },
     )
+}
+
+/// Bytes of a failed call's arguments, and of its schema, that are kept.
+const KEPT_CONTENT_BYTES: usize = 8 << 10;
+
+fn tool_failed(transaction: &Transaction<'_>, failed: &ToolFailed) -> rusqlite::Result<bool> {
+    execute(
+        transaction,
+        "INSERT INTO tool_failures (request_id, ordinal, at, provider, model, tool, kind, path, message, remedy,
+                                    repairs, arguments, schema_json)
+         VALUES (:request_id, :ordinal, :at, :provider, :model, :tool, :kind, :path, :message, :remedy,
+                 :repairs, :arguments, :schema)",
+        named_params! {
+            ":request_id": failed.request_id,
+            ":ordinal": failed.ordinal,
+            ":at": failed.at,
+            ":provider": failed.provider,
+            ":model": failed.model,
+            ":tool": failed.tool,
+            ":kind": failed.kind,
+            ":path": failed.path,
+            ":message": failed.message,
+            ":remedy": failed.remedy,
+            ":repairs": failed.repairs,
+            ":arguments": beginning(&failed.arguments),
+            ":schema": failed.schema.as_deref().map(beginning),
+        },
+    )
+}
+
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(KEPT_CONTENT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn request_settled(transaction: &Transaction<'_>, end: &RequestSettled) -> rusqlite::Result<bool> {

@@ -21,12 +21,16 @@ models = ["m1", "m2"]
 name = "fast"
 strategy = "priority"
 targets = [{ provider = "a", model = "x" }, { provider = "rehearsal", model = "y" }]
+output_check = "reject"
 
 [timeouts]
 idle = "7s"
 
 [limits]
 max_body_bytes = 2048
+
+[checks]
+tools = "repair"
 "#;
 
 fn parse(text: &str) -> Result<Config, Vec<ConfigProblem>> {
@@ -73,6 +77,9 @@ fn everything_that_can_be_said_is_understood() {
     assert_eq!(second.base_url.as_deref(), Some("http://127.0.0.1:11434/v1"));
     assert_eq!(second.models, ["m1", "m2"]);
     assert_eq!(config.routes[0].targets[1], Target { provider: "rehearsal".into(), model: "y".into() });
+    let on_route = CheckModes { tools: Mode::Repair, output: Mode::Reject };
+    assert_eq!(config.checks_of(Some("fast")), on_route);
+    assert_eq!(config.checks_of(None), CheckModes { output: Mode::Observe, ..on_route });
     assert_eq!(config.timeouts.idle.as_secs(), 7);
     assert_eq!(config.timeouts.total, Timeouts::default().total);
     assert_eq!(config.limits.max_body_bytes, 2048);
@@ -83,8 +90,8 @@ fn a_mistake_names_its_line_its_key_and_what_was_perhaps_meant() {
     for (from, to, line, key, nearest) in [
         ("base_url", "base_uri", 13, "provider.base_uri", Some("base_url")),
         ("listen =", "listn =", 3, "port.listn", Some("listen")),
-        ("[timeouts]", "[timeout]", 22, "timeout", Some("timeouts")),
-        ("idle =", "idel =", 23, "timeouts.idel", Some("idle")),
+        ("[timeouts]", "[timeout]", 23, "timeout", Some("timeouts")),
+        ("idle =", "idel =", 24, "timeouts.idel", Some("idle")),
         ("key =", "kye =", 8, "provider.kye", Some("key")),
         ("strategy =", "stategy =", 19, "route.stategy", Some("strategy")),
         ("kind = \"openai\"\n", "kind = \"opnai\"\n", 7, "provider.kind", Some("openai")),
@@ -106,8 +113,12 @@ fn a_mistake_names_its_line_its_key_and_what_was_perhaps_meant() {
         ("\"127.0.0.1:9000\"", "\"0.0.0.0:9000\"", 3, "port.listen", None),
         ("\"127.0.0.1:9000\"", "\"9000\"", 3, "port.listen", None),
         ("\"127.0.0.1:9000\"", "9000", 3, "port.listen", None),
-        ("\"7s\"", "\"7 parsecs\"", 23, "timeouts.idle", None),
-        ("2048", "12", 26, "limits.max_body_bytes", None),
+        ("\"7s\"", "\"7 parsecs\"", 24, "timeouts.idle", None),
+        ("output_check", "output_chek", 21, "route.output_chek", Some("output_check")),
+        ("\"reject\"", "\"rejct\"", 21, "route.output_check", Some("reject")),
+        ("\"repair\"", "\"mend\"", 30, "checks.tools", None),
+        ("tools =", "tool =", 30, "checks.tool", Some("tools")),
+        ("2048", "12", 27, "limits.max_body_bytes", None),
         ("id = \"b\"", "id = \"a\"", 10, "provider.id", None),
         ("id = \"b\"", "id = \"rehearsal\"", 10, "provider.id", None),
         ("id = \"b\"", "id = \"b/c\"", 11, "provider.id", None),
@@ -140,7 +151,7 @@ fn all_problems_are_told_at_once_and_in_order() {
     let text =
         GOOD.replace("\"7s\"", "\"x\"").replace("listen", "lissen").replace("\"priority\"", "\"best\"");
     let lines: Vec<usize> = problems(&text).iter().map(|problem| problem.line).collect();
-    assert_eq!(lines, [3, 19, 23]);
+    assert_eq!(lines, [3, 19, 24]);
 }
 
 #[test]

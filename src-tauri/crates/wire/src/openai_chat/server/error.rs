@@ -53,7 +53,13 @@ pub(crate) fn body(error: &Error, request_id: Option<&str>) -> Value {
 
 /// Where our word says less than the provider's.
 fn keeps_own_code(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::InvalidRequest | ErrorKind::Permission | ErrorKind::ServerError)
+    matches!(
+        kind,
+        ErrorKind::InvalidRequest
+            | ErrorKind::Permission
+            | ErrorKind::InvalidResponse
+            | ErrorKind::ServerError
+    )
 }
 
 /// `type` and `code`.
