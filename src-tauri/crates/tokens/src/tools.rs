@@ -67,8 +67,7 @@ fn shape(out: &mut String, schema: &Value, depth: usize) {
         return;
     }
     match schema.get("type").and_then(Value::as_str).map(str::to_ascii_lowercase).as_deref() {
-        Some("object") if has_properties(schema) => object(out, schema, depth),
-        None if has_properties(schema) => object(out, schema, depth),
+        Some("object") | None if has_properties(schema) => object(out, schema, depth),
         Some("array") => {
             match schema.get("items") {
                 Some(items) => shape(out, items, depth + 1),
