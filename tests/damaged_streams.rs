@@ -17,9 +17,9 @@ use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::daemon::Daemon;
 use signalbox_tests::damaged::{Damaged, Expected, Kind, damage};
 use signalbox_tests::laws::Chance;
+use signalbox_tests::quirks::kind_for;
 use signalbox_tests::reading::at_client::{self, Answer};
 use signalbox_tests::upstream::{Step, Upstream};
-use wire::ProtocolId;
 
 const PROTOCOLS: [&str; 4] = ["openai-chat", "anthropic-messages", "gemini-generate", "openai-responses"];
 
@@ -154,22 +154,6 @@ fn settings(cases: &[Case], url: &str) -> String {
         )
     };
     providers.into_iter().map(provider).collect()
-}
-
-/// The catalogue's kind, with its deviations, where it has one that speaks the protocol; else the
-/// protocol's own vendor or the general kind.
-fn kind_for<'a>(provider: &'a str, protocol: &str) -> &'a str {
-    let id = ProtocolId::from_name(protocol);
-    let speaks = catalog::kind(provider).is_some_and(|spec| {
-        Some(spec.protocol) == id || spec.also.iter().any(|other| Some(other.protocol) == id)
-    });
-    match protocol {
-        _ if speaks => provider,
-        "openai-chat" => "openai-compatible",
-        "anthropic-messages" => "anthropic-compatible",
-        "gemini-generate" => "google",
-        _ => "openai",
-    }
 }
 
 // === the judgement ===

@@ -98,8 +98,32 @@ pub fn everything() -> Option<Vec<Record>> {
     ending_with(".jsonl")
 }
 
+/// As [`records`], each with the text of its request's body, as it stands in the corpus.
+pub fn records_with_bodies(api: &str) -> Option<Vec<(Record, Option<String>)>> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        request: Option<Request<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Request<'a> {
+        #[serde(borrow)]
+        body: Option<&'a serde_json::value::RawValue>,
+    }
+    let with_body = |line: &str| {
+        let request = serde_json::from_str::<Line<'_>>(line).ok().and_then(|line| line.request);
+        let body = request.and_then(|request| Some(request.body?.get().to_owned()));
+        (parse(line), body.filter(|body| body.starts_with('{')))
+    };
+    Some(lines_of(&format!(".{api}.jsonl"))?.iter().map(|line| with_body(line)).collect())
+}
+
 /// The records of every file whose name ends with `suffix`.
 fn ending_with(suffix: &str) -> Option<Vec<Record>> {
+    Some(lines_of(suffix)?.iter().map(|line| parse(line)).collect())
+}
+
+fn lines_of(suffix: &str) -> Option<Vec<String>> {
     let Some(folder) = folder() else {
         eprintln!("skipped: the recorded corpus is not beside the project (../shared/corpus)");
         return None;
@@ -110,8 +134,8 @@ fn ending_with(suffix: &str) -> Option<Vec<Record>> {
         .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(suffix)))
         .collect();
     files.sort();
-    let lines = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
-    Some(lines.flat_map(|text| text.lines().map(parse).collect::<Vec<_>>()).collect())
+    let texts = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
+    Some(texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect())
 }
 
 /// # Panics

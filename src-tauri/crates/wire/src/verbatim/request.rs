@@ -194,10 +194,9 @@ impl Rules<'_> {
         if (has_object && !reasoning_object) || (has_word && *reasoning_object) {
             return Err(Translate::ReasoningForm);
         }
-        let said_otherwise = |name: &&str| {
-            reasoning_field.as_deref() != Some(*name) && !self.object.has(name) && self.mentions(name)
-        };
-        if self.has_thoughts() && THOUGHTS.iter().any(said_otherwise) {
+        let says = |name: &str| !self.object.has(name) && self.mentions(name);
+        let says_it_right = reasoning_field.as_deref().is_some_and(says);
+        if self.has_thoughts() && !says_it_right && THOUGHTS.into_iter().any(says) {
             return Err(Translate::EarlierReasoning);
         }
         Ok(())
