@@ -15,7 +15,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
 use canonical::event::PartDelta;
 use canonical::request::Content;
-use canonical::{ChatRequest, ChatResponse, Part, StreamEvent};
+use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Part, StreamEvent};
 use memchr::memmem;
 
 use crate::{ProtocolId, Quirks};
@@ -112,6 +112,20 @@ pub fn take_off(request: &mut ChatRequest) -> usize {
         None
     });
     taken_off
+}
+
+/// Whether a provider refused a proof that came with the conversation: it does not know it, or it
+/// was changed. Sending the rest without it is then worth one more try. The words are those of
+/// Anthropic (`Invalid `signature` in `thinking` block`), OpenAI (`invalid_encrypted_content`) and
+/// Google (`Thought signature is not valid`).
+pub fn is_refusal(error: &Error) -> bool {
+    if error.code.as_deref() == Some("invalid_encrypted_content") {
+        return true;
+    }
+    let message = error.message.to_lowercase();
+    let names_it =
+        message.contains("signature") && (message.contains("thinking") || message.contains("thought"));
+    error.kind == ErrorKind::InvalidRequest && (names_it || message.contains("encrypted content"))
 }
 
 /// Whose signatures a family's clients hold where nobody else is named.
@@ -243,6 +257,21 @@ mod tests {
         let mut request = ChatRequest { messages, ..ChatRequest::default() };
         assert_eq!(take_off(&mut request), 1);
         assert_eq!(request.messages.len(), 1);
+    }
+
+    #[test]
+    fn a_refused_proof_is_told_from_other_mistakes() {
+        for (code, message, is_it) in [
+            (None, "messages.1.content.0: Invalid `signature` in `thinking` block", true),
+            (None, "Thought signature is not valid.", true),
+            (Some("invalid_encrypted_content"), "The encrypted content could not be verified.", true),
+            (None, "The request signature does not match.", false),
+            (None, "max_tokens must be greater than thinking.budget_tokens", false),
+        ] {
+            let mut error = Error::caller(message);
+            error.code = code.map(str::to_owned);
+            assert_eq!(is_refusal(&error), is_it, "{message}");
+        }
     }
 
     #[test]

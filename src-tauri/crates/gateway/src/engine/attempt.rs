@@ -7,13 +7,14 @@ use bytes::Bytes;
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin, Retry, StreamEvent};
 use reqwest::Response;
 use tokio::time::{Instant, timeout, timeout_at};
-use wire::verbatim::TapOptions;
+use wire::verbatim::{TapOptions, Translate};
 use wire::{Headers, TargetContext, errors};
 
 use super::checks::{Watch, Watched};
 use super::lane::{self, Inbound, Lane, Outgoing};
 use super::seen::Seen;
 use super::source::{Arrived, More, Source, broken};
+use super::thoughts::{self, Owner, Sealer};
 use crate::core::Core;
 use crate::egress::client;
 use crate::models;
@@ -42,6 +43,9 @@ pub(super) struct Attempt<'a> {
     pub inbound: Option<&'a Inbound>,
     /// What the answer is held to.
     pub watch: Option<&'a Watch>,
+    pub owner: Owner<'a>,
+    /// The target refused a proof of thought: this time it gets none.
+    pub take_off: bool,
     /// The whole request's.
     pub deadline: Instant,
 }
@@ -117,7 +121,7 @@ impl Attempt<'_> {
 
     async fn stream(&self, seen: &mut Seen) -> Result<OpenStream, Error> {
         let (response, tap) = self.send(seen).await?;
-        let mut source = Source::new(response, self.provider, tap);
+        let mut source = Source::new(response, self.provider, tap, self.sealer(seen));
         let mut pending = Arrived::default();
         loop {
             let from = pending.events.len();
@@ -227,6 +231,11 @@ impl Attempt<'_> {
             return Err(error);
         }
         let mut response = self.provider.protocol.decode_response(&body, &self.provider.quirks)?;
+        if tap.is_none()
+            && let Some(sealer) = self.sealer(seen)
+        {
+            sealer.response(&mut response);
+        }
         seen.note_whole(&response);
         seen.first_content.get_or_insert(self.core.clock.now());
         if let Some(error) = seen.finish_error() {
@@ -248,6 +257,13 @@ impl Attempt<'_> {
         })
     }
 
+    /// Seals what the target says for the client; then it is also watched for what is to be held.
+    fn sealer(&self, seen: &mut Seen) -> Option<Sealer> {
+        let sealer = Sealer::new(self.owner, self.provider)?;
+        seen.thoughts.get_or_insert_default();
+        Some(sealer)
+    }
+
     /// Sends the request; an answer with an error status is an error. With the answer comes how its
     /// bytes are passed on, where they are.
     async fn send(&self, seen: &mut Seen) -> Result<(Response, Option<TapOptions>), Error> {
@@ -259,7 +275,11 @@ impl Attempt<'_> {
             quirks: &provider.quirks,
             max_output_tokens: models::max_output_tokens(&self.core.lists, provider, self.model),
         };
-        let Outgoing { http, tap } = lane::choose(self.request, self.inbound, provider, &target)?;
+        let request = thoughts::fit(self.core, self.request, self.owner, provider, self.take_off);
+        let inbound = self.inbound.ok_or(Translate::NoClient);
+        let inbound =
+            inbound.and_then(|it| if self.take_off { Err(Translate::RefusedSignature) } else { Ok(it) });
+        let Outgoing { http, tap } = lane::choose(&request, inbound, provider, &target)?;
         seen.was_sent = true;
         seen.key = key;
         let sending = self.snapshot.egress.send(provider, http, seen.key.as_ref(), self.request.stream);

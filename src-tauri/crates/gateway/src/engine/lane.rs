@@ -62,11 +62,11 @@ pub(super) struct Outgoing {
 /// The request for one target, in the lane that it takes.
 pub(super) fn choose(
     request: &ChatRequest,
-    inbound: Option<&Inbound>,
+    inbound: Result<&Inbound, Translate>,
     provider: &Provider,
     target: &TargetContext<'_>,
 ) -> Result<Outgoing, Error> {
-    let said = inbound.ok_or(Translate::NoClient).map(|inbound| Said {
+    let said = inbound.map(|inbound| Said {
         family: inbound.family,
         body: &inbound.body,
         headers: &inbound.headers,

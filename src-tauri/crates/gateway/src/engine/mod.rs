@@ -1,6 +1,6 @@
 //! The life of a request, a file per stage: [`admit`] (which targets, under which name), [`race`]
 //! (attempt after attempt until one answers), [`lane`] (the client's own bytes, or ours),
-//! [`attempt`] (one target asked), [`source`] (its stream read), [`relay`] (its answer passed on),
+//! [`attempt`] (one target asked), [`source`] (its stream read), [`thoughts`] (whose proofs of thought go where), [`relay`] (its answer passed on),
 //! [`settle`] (what it cost, into the book).
 //!
 //! What is no conversation takes the same course with less: [`embed`], and [`count`] outside of
@@ -24,6 +24,7 @@ mod relay;
 mod seen;
 mod settle;
 mod source;
+mod thoughts;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ use checking::answer::Checks;
 use ledger::Outcome;
 use routing::Target;
 use tokio::time::Instant;
+use wire::signatures;
 
 use super::admit::{self, Admitted};
 use super::attempt::{Attempt, Opened};
@@ -17,6 +18,7 @@ use super::estimate;
 use super::relay::{Relayed, relay};
 use super::seen::Seen;
 use super::settle::{Asked, Book, Why};
+use super::thoughts::{self, Owner};
 use super::{Caller, Committed, EngineEvent, Inbound, Line};
 use crate::core::Core;
 use crate::providers::Snapshot;
@@ -30,6 +32,8 @@ pub(super) async fn run(
     line: Line,
 ) {
     let inbound = caller.inbound.take();
+    let client = caller.client.clone().unwrap_or_default();
+    let owner = Owner { client: &client, dialect: caller.dialect };
     let running = core.count_running();
     let snapshot = core.snapshot();
     let mut book = Book::new(&core, request_id, caller, Asked::from(&request));
@@ -46,8 +50,15 @@ pub(super) async fn run(
             // What may be changed does not pass as bytes.
             let inbound =
                 inbound.as_ref().filter(|_| !checks.as_ref().is_some_and(|checks| checks.may_change()));
-            let race =
-                Race { core: &core, snapshot: &snapshot, request: &request, inbound, checks, line: &line };
+            let race = Race {
+                core: &core,
+                snapshot: &snapshot,
+                request: &request,
+                inbound,
+                checks,
+                owner,
+                line: &line,
+            };
             race.run(admitted, &mut book).await
         }
         Err(error) => Err(error),
@@ -64,6 +75,7 @@ struct Race<'a> {
     inbound: Option<&'a Inbound>,
     /// What its answers are held to.
     checks: Option<Arc<Checks>>,
+    owner: Owner<'a>,
     line: &'a Line,
 }
 
@@ -93,6 +105,8 @@ struct Question<'a> {
     deadline: Instant,
     watch: Option<&'a Watch>,
     again: Option<&'a Again>,
+    /// The target refused a proof of thought: this time it gets none.
+    take_off: bool,
 }
 
 impl Race<'_> {
@@ -100,14 +114,23 @@ impl Race<'_> {
         let deadline = book.started_at() + self.snapshot.config.timeouts.total;
         let mut course = Course::new(&admitted, deadline);
         let mut again: Option<Again> = None;
+        // It refused a proof of thought, and is asked once more without any.
+        let mut without_proof: Option<Target> = None;
         loop {
             let Some(target) = course.target() else {
                 return Err(Error::new(ErrorKind::Internal, Origin::Gateway, "The route has no target."));
             };
             let has_next = course.has_next();
             let watch = self.watch(again.as_ref(), has_next);
-            let question =
-                Question { target, why: course.why, deadline, watch: watch.as_ref(), again: again.as_ref() };
+            let take_off = without_proof.as_ref() == Some(target);
+            let question = Question {
+                target,
+                why: course.why,
+                deadline,
+                watch: watch.as_ref(),
+                again: again.as_ref(),
+                take_off,
+            };
             let error = match self.attempt(&question, admitted.route.as_deref(), book).await {
                 Tried::Answered => return Ok(()),
                 Tried::BrokeOff(error) => return Err(error),
@@ -126,6 +149,11 @@ impl Race<'_> {
                     continue;
                 }
             };
+            if !take_off && signatures::is_refusal(&error) && thoughts::may_have_proof(self.request) {
+                without_proof = Some(target.clone());
+                course.why = Why::Retry;
+                continue;
+            }
             if let Some(again) = &mut again {
                 let before = course.position();
                 course.after(self.core, error, self.line.left()).await?;
@@ -147,7 +175,7 @@ impl Race<'_> {
 
     /// Asks one target; its row is in the book when this returns.
     async fn attempt(&self, question: &Question<'_>, route: Option<&str>, book: &mut Book<'_>) -> Tried {
-        let Question { target, why, deadline, watch, again } = *question;
+        let Question { target, why, deadline, watch, again, take_off } = *question;
         let request = again.and_then(|again| again.request.as_ref()).unwrap_or(self.request);
         let ticket = book.attempt_started(target, why);
         let mut seen = Seen::default();
@@ -168,6 +196,8 @@ impl Race<'_> {
             request,
             inbound: self.inbound,
             watch,
+            owner: self.owner,
+            take_off,
             deadline,
         };
         let opened = tokio::select! {
@@ -226,6 +256,9 @@ impl Race<'_> {
         if seen.usage.is_none() {
             let written = std::mem::take(&mut seen.written);
             seen.usage = estimate::answer(self.request, &target.model, written).await;
+        }
+        if let Some(thoughts) = seen.thoughts.take() {
+            self.core.vault.keep(self.owner.client, thoughts);
         }
         book.committed(target);
         book.attempt_ended(ticket, Some(provider), &seen, error.as_ref());

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::checks::Withheld;
 use crate::secrets::Secret;
+use crate::vault::Gathered;
 
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -27,6 +28,8 @@ pub(super) struct Seen {
     pub report: checking::Report,
     /// Why the answer did not reach the client, where its checks said so.
     pub withheld: Option<Box<Withheld>>,
+    /// What is to be held of the answer, where the client speaks another family's words.
+    pub thoughts: Option<Gathered>,
     /// What the request was signed with.
     pub key: Option<Secret>,
 }
@@ -45,6 +48,9 @@ impl Seen {
             | StreamEvent::PartEnd { .. }
             | StreamEvent::Extension { .. } => {}
         }
+        if let Some(thoughts) = &mut self.thoughts {
+            thoughts.note(event);
+        }
         if event.is_content() {
             self.first_content.get_or_insert(now);
         }
@@ -62,6 +68,9 @@ impl Seen {
         self.written.note_whole(response);
         self.start = response.start.clone();
         self.usage.clone_from(&response.usage);
+        if let Some(thoughts) = &mut self.thoughts {
+            thoughts.note_whole(response);
+        }
         self.finish = response
             .choices
             .iter()

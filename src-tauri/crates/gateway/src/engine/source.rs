@@ -8,6 +8,7 @@ use wire::driver::StreamDriver;
 use wire::verbatim::{Piece, Tap, TapOptions};
 
 use super::lane::Lane;
+use super::thoughts::Sealer;
 use crate::providers::Provider;
 use crate::secrets::Secret;
 
@@ -33,6 +34,8 @@ pub(super) struct Source {
     reader: Reader,
     /// Checks our own decoders; only in debug builds.
     grammar: Option<Grammar>,
+    /// Where the client's dialect is another family's.
+    sealer: Option<Sealer>,
     provider: String,
 }
 
@@ -43,14 +46,19 @@ enum Reader {
 
 impl Source {
     /// `tap` says how the bytes are passed on, where they are.
-    pub(super) fn new(response: Response, provider: &Provider, tap: Option<TapOptions>) -> Self {
+    pub(super) fn new(
+        response: Response,
+        provider: &Provider,
+        tap: Option<TapOptions>,
+        sealer: Option<Sealer>,
+    ) -> Self {
         let driver = StreamDriver::new(provider.protocol, &provider.quirks);
         let reader = match tap {
             None => Reader::Translated(driver),
             Some(options) => Reader::Verbatim(Tap::new(driver, options)),
         };
         let grammar = cfg!(debug_assertions).then(Grammar::default);
-        Self { response, reader, grammar, provider: provider.id.clone() }
+        Self { response, reader, grammar, sealer, provider: provider.id.clone() }
     }
 
     /// Whether the client gets bytes or events; known with the first frame.
@@ -76,6 +84,9 @@ impl Source {
             Err(error) => self.finish_early(out, broken(&self.provider, &error)),
         };
         self.check(&out.events[from..])?;
+        if let Some(sealer) = &self.sealer {
+            sealer.events(&mut out.events[from..]);
+        }
         step
     }
 

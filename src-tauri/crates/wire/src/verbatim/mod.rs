@@ -81,6 +81,8 @@ pub enum Translate {
     SealedSignature,
     /// The conversation names items by ids that were made for a client of this family.
     MintedId,
+    /// The provider refused a signature, and is asked without any.
+    RefusedSignature,
     /// The provider takes no `developer` messages.
     DeveloperRole,
     /// The client's way to ask for reasoning is not the provider's.
@@ -99,6 +101,7 @@ impl Translate {
             Self::Unreadable => "unreadable",
             Self::SealedSignature => "sealed_signature",
             Self::MintedId => "minted_id",
+            Self::RefusedSignature => "refused_signature",
             Self::DeveloperRole => "developer_role",
             Self::ReasoningForm => "reasoning_form",
             Self::EarlierReasoning => "earlier_reasoning",

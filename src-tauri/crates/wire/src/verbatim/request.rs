@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::spans::{Edits, Object};
 use super::tap::{StreamForm, TapOptions};
 use super::{Edit, Said, Translate, Verbatim};
-use crate::signatures::CODED_MARK;
+use crate::signatures::has_sealed;
 use crate::{
     Headers, HttpRequest, Protocol, Quirks, TargetContext, gemini_generate, openai_chat, openai_responses,
 };
@@ -46,7 +46,7 @@ pub fn request(
     }
     let mut http = protocol.address(request.stream, target).ok_or(Translate::NoAddress)?;
     let object = Object::read(said.body, 0..said.body.len()).ok_or(Translate::Unreadable)?;
-    if memchr::memmem::find(said.body, CODED_MARK.as_bytes()).is_some() {
+    if has_sealed(said.body) {
         return Err(Translate::SealedSignature);
     }
     if family == openai_responses::FAMILY && openai_responses::server::has_minted(said.body) {
