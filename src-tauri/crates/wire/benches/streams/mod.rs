@@ -1,4 +1,5 @@
 //! The recorded streams that decoders are measured with, and the two ways of reading them.
+#![expect(clippy::expect_used, reason = "A record that cannot be read has stopped the benchmark.")]
 
 use std::path::PathBuf;
 
