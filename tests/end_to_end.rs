@@ -67,6 +67,28 @@ fn request_id(response: &Response) -> Result<String> {
 }
 
 #[tokio::test]
+async fn a_refusals_own_words_are_kept_without_the_key() -> Result<()> {
+    let body =
+        r#"{"error":{"message":"No.","type":"server_error"},"hint":"key secret-of-the-test, shard 7"}"#;
+    let upstream =
+        Upstream::start(vec![answer("500 Internal Server Error", "application/json", "", body)]).await?;
+    let mut daemon = start(&provider("openai", "openai", &upstream.url()))?;
+    let port = Port::of(&daemon)?;
+    let response = port.chat(&ask("openai/gpt-5", false)).await?;
+    let id = request_id(&response)?;
+    daemon.settled(&id).await?;
+    daemon.stop()?;
+    let book = rusqlite::Connection::open(daemon.data_dir().join("signalbox.db"))?;
+    let kept: String =
+        book.query_row("SELECT error_body FROM attempt_details LIMIT 1", [], |row| row.get(0))?;
+    assert!(
+        kept.contains("shard 7") && kept.contains("•••") && !kept.contains("secret-of-the-test"),
+        "{kept}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn each_protocol_answers_an_openai_client_with_and_without_a_version_in_its_base_url() -> Result<()> {
     for (kind, version, path, header, reply) in [
         (

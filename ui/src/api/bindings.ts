@@ -16,7 +16,15 @@ ordinal: number, provider: string, model: string, outcome: string, error_kind: s
 /**
  * Why it was made.
  */
-reason: string | null, error_message: string | null, duration_ms: number | null, time_to_first_token_ms: number | null, cost_picousd: number | null, cost_status: CostStatus, started_at: number, };
+reason: string | null, error_message: string | null, duration_ms: number | null, time_to_first_token_ms: number | null, cost_picousd: number | null, cost_status: CostStatus, started_at: number,
+/**
+ * `verbatim` or `translated`, where an answer began.
+ */
+lane: string | null,
+/**
+ * A refusal in the provider's own words.
+ */
+error_body: string | null, };
 export type ChatTreeView = { chat: ChatView,
 /**
  * All versions, oldest first; `parent_id` makes the tree.

@@ -584,6 +584,10 @@ pub struct AttemptView {
     pub cost_picousd: Option<i64>,
     pub cost_status: CostStatus,
     pub started_at: i64,
+    /// `verbatim` or `translated`, where an answer began.
+    pub lane: Option<String>,
+    /// A refusal in the provider's own words.
+    pub error_body: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]

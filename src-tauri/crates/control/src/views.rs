@@ -201,6 +201,8 @@ fn attempt(row: AttemptRow) -> AttemptView {
         time_to_first_token_ms: row.time_to_first_token_ms,
         cost_picousd: row.cost_picousd,
         cost_status: cost_status(row.cost_status),
+        lane: row.lane,
+        error_body: row.error_body,
         started_at: row.started_at,
     }
 }

@@ -202,6 +202,10 @@ pub struct AttemptEnded {
     pub provider_request_id: Option<String>,
     pub finish_reason: Option<FinishReason>,
     pub checks: CheckCounts,
+    /// `verbatim` or `translated`, where an answer began.
+    pub lane: Option<String>,
+    /// A refusal in the provider's own words, cut to some KiB; never a secret.
+    pub error_body: Option<String>,
 }
 
 /// How many calls and texts of an answer were checked, how many failed, how many of those were mended.
@@ -254,6 +258,8 @@ impl AttemptEnded {
             provider_request_id: None,
             finish_reason: None,
             checks: CheckCounts::default(),
+            lane: None,
+            error_body: None,
         }
     }
 }
@@ -338,7 +344,10 @@ impl Record {
             Self::MessageEnded(end) => {
                 end.text.len() + end.reasoning.len() + json_len(end.tool_calls.as_ref())
             }
-            Self::AttemptEnded(end) => end.error_message.as_ref().map_or(0, String::len),
+            Self::AttemptEnded(end) => {
+                let texts = [&end.error_message, &end.error_body];
+                texts.into_iter().flatten().map(String::len).sum()
+            }
             Self::RequestSettled(end) => {
                 end.error_message.as_ref().map_or(0, String::len) + json_len(end.cost_lines.as_ref())
             }

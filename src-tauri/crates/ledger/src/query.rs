@@ -117,11 +117,16 @@ pub struct AttemptRow {
     pub cost_picousd: Option<i64>,
     pub cost_status: CostStatus,
     pub provider_request_id: Option<String>,
+    /// `verbatim` or `translated`; `None` where no answer began.
+    pub lane: Option<String>,
+    /// A refusal in the provider's own words.
+    pub error_body: Option<String>,
 }
 
 pub(crate) const ATTEMPTS_SQL: &str = "SELECT id, ordinal, provider, model, started_at, outcome, error_kind,
     error_origin, http_status, reason, error_message, duration_ms, time_to_first_token_ms, usage_json,
-    cost_picousd, cost_status, provider_request_id FROM attempts WHERE request_id = ?1 ORDER BY ordinal";
+    cost_picousd, cost_status, provider_request_id, lane, error_body
+    FROM attempts LEFT JOIN attempt_details ON attempt_id = id WHERE request_id = ?1 ORDER BY ordinal";
 
 impl AttemptRow {
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -143,6 +148,8 @@ impl AttemptRow {
             cost_picousd: row.get(14)?,
             cost_status: row.get(15)?,
             provider_request_id: row.get(16)?,
+            lane: row.get(17)?,
+            error_body: row.get(18)?,
         })
     }
 }

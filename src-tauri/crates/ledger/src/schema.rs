@@ -9,8 +9,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionB
 use crate::{FILE_NAME, LOCK_NAME, LedgerError, Result};
 
 /// In order; a file's `user_version` is how many of them it has seen. Forward only.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_tool_failures.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_tool_failures.sql"),
+    include_str!("../migrations/0003_attempt_details.sql"),
+];
 
 pub(crate) const CURRENT: u32 = MIGRATIONS.len() as u32;
 

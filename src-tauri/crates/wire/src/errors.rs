@@ -66,7 +66,9 @@ pub fn classify_value(status: u16, value: &Value) -> Option<Error> {
 pub fn in_band(protocol: &dyn Protocol, status: u16, headers: &Headers, body: &[u8]) -> Option<Error> {
     let trimmed = body.trim_ascii_start();
     if trimmed.starts_with(b"<") {
-        return Some(not_json(status, trimmed));
+        let mut error = not_json(status, trimmed);
+        error.body = kept(body);
+        return Some(error);
     }
     let value: Value = serde_json::from_slice(trimmed).ok()?;
     let has_error = value.get("error").is_some_and(|error| !error.is_null())

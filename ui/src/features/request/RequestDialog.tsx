@@ -79,7 +79,7 @@ function Attempts({ attempts }: { attempts: AttemptView[] }) {
           {attempts.map((a) => (
             <tr key={a.id}>
               <td>{Number(a.ordinal) + 1}</td>
-              <td><Line provider={a.provider}>{`${a.provider} ${a.model}`}</Line></td>
+              <td title={a.lane === "verbatim" ? "The bytes passed through unchanged" : undefined}><Line provider={a.provider}>{`${a.provider} ${a.model}`}</Line></td>
               <td title={a.error_message ?? undefined}>
                 <LampWord state={isGood(a) ? "ok" : "open"} word={[words(a.outcome), a.error_kind ? words(a.error_kind) : "", a.http_status && a.http_status >= 400 ? `(${a.http_status})` : ""].filter(Boolean).join(" ")} />
               </td>
@@ -90,6 +90,12 @@ function Attempts({ attempts }: { attempts: AttemptView[] }) {
           ))}
         </tbody>
       </table>
+      {attempts.filter((a) => a.error_body !== null).map((a) => (
+        <details key={a.id} className="pad small">
+          <summary>What {a.provider} said</summary>
+          <pre className="break">{a.error_body}</pre>
+        </details>
+      ))}
     </div>
   );
 }

@@ -217,6 +217,7 @@ impl Race<'_> {
                 };
             }
         };
+        seen.lane = Some(opened.lane());
         // From here on this target is the one that answers: another would begin a second time.
         let committed = Committed {
             route: route.map(str::to_owned),

@@ -7,6 +7,7 @@ use tokens::Written;
 use tokio::time::Instant;
 
 use super::checks::Withheld;
+use super::lane::Lane;
 use crate::secrets::Secret;
 use crate::vault::Gathered;
 
@@ -22,6 +23,8 @@ pub(super) struct Seen {
     pub first_content: Option<Instant>,
     /// The answer's words, to be counted where the provider reports nothing.
     pub written: Written,
+    /// How the answer goes to the client, where one began.
+    pub lane: Option<Lane>,
     /// The request may have reached the provider whole.
     pub was_sent: bool,
     /// What its checks said.

@@ -253,6 +253,8 @@ impl<'a> Book<'a> {
             error_origin: error.map(|error| error.origin),
             http_status: seen.http_status,
             error_message: error.map(|error| error.message.clone()),
+            lane: seen.lane.map(|lane| lane.as_str().to_owned()),
+            error_body: error.and_then(|error| error.body.clone()),
             time_to_first_token_ms: seen.first_content.map(since),
             usage: seen.usage.clone(),
             cost,

@@ -31,6 +31,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
         reason: Some("first".to_owned()),
         error_message: Some("acme asks to wait".to_owned()),
         provider_request_id: Some("req_1".to_owned()),
+        error_body: Some("{\"error\":\"slow down\"}".to_owned()),
         ..AttemptEnded::new(attempt_id("r", 0), Outcome::Failed, 40)
     }));
     let mut second = attempt("r", 1, "globex", "huge", NOON + 40);
@@ -46,6 +47,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
         usage: Some(spent.clone()),
         cost: Cost::computed(PicoUsd(7)),
         time_to_first_token_ms: Some(60),
+        lane: Some("verbatim".to_owned()),
         ..AttemptEnded::new(attempt_id("r", 1), Outcome::Ok, 100)
     }));
     book.write(Record::RequestSettled(RequestSettled {
@@ -119,8 +121,11 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
             cost_picousd: None,
             cost_status: CostStatus::Unknown,
             provider_request_id: Some("req_1".to_owned()),
+            lane: None,
+            error_body: Some("{\"error\":\"slow down\"}".to_owned()),
         }
     );
+    assert_eq!((attempts[1].lane.as_deref(), attempts[1].error_body.as_deref()), (Some("verbatim"), None));
     assert_eq!(attempts[1].reason.as_deref(), Some("failover"), "a reason given at the start stays");
     assert_eq!(attempts[1].usage, Some(spent));
     assert_eq!(book.ledger.request("another").unwrap(), None);

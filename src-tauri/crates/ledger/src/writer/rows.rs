@@ -119,7 +119,7 @@ fn value_json(value: Option<&Value>) -> Option<String> {
 
 fn attempt_ended(transaction: &Transaction<'_>, end: &AttemptEnded) -> rusqlite::Result<bool> {
     let usage = UsageColumns::new(end.usage.as_ref())?;
-    execute(
+    let is_new = execute(
         transaction,
         "UPDATE attempts SET outcome = :outcome, error_kind = :error_kind, error_origin = :error_origin,
              http_status = :http_status, reason = coalesce(:reason, reason), error_message = :error_message,
@@ -128,9 +128,11 @@ fn attempt_ended(transaction: &Transaction<'_>, end: &AttemptEnded) -> rusqlite:
              output_tokens = :output, reasoning_tokens = :reasoning, web_searches = :web_searches,
              usage_json = :usage_json, cost_picousd = :cost, cost_status = :cost_status,
              provider_request_id = :provider_request_id, finish_reason = :finish_reason,
-             checked = :checked, check_failures = :check_failures, check_repairs = :check_repairs
+             checked = :checked, check_failures = :check_failures, check_repairs = :check_repairs,
+             lane = :lane
          WHERE id = :id AND outcome = 'running'",
         named_params! {
+            ":lane": end.lane,
             ":id": end.id,
             ":outcome": end.outcome,
             ":error_kind": end.error_kind.map(canonical::ErrorKind::as_str),
@@ -155,7 +157,15 @@ fn attempt_ended(transaction: &Transaction<'_>, end: &AttemptEnded) -> rusqlite:
             ":check_failures": end.checks.failed,
             ":check_repairs": end.checks.repaired,
         },
-    )
+    )?;
+    if is_new && end.error_body.is_some() {
+        execute(
+            transaction,
+            "INSERT INTO attempt_details (attempt_id, error_body) VALUES (:id, :error_body)",
+            named_params! { ":id": end.id, ":error_body": end.error_body },
+        )?;
+    }
+    Ok(is_new)
 }
 
 /// Bytes of a failed call's arguments, and of its schema, that are kept.
