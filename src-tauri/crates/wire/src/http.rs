@@ -1,5 +1,7 @@
 //! An HTTP request and its headers as plain values, and the one rule for joining URLs.
 
+use crate::notes::Note;
+
 /// A request to a provider before it is signed and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
@@ -10,6 +12,8 @@ pub struct HttpRequest {
     /// Beside `content-type: application/json` and the key, which the sender adds.
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
+    /// What of the client's request this one does not say, or not in its words.
+    pub notes: Vec<Note>,
 }
 
 impl HttpRequest {
@@ -20,11 +24,19 @@ impl HttpRequest {
             query: Vec::new(),
             headers: Vec::new(),
             body: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
     pub fn post(path: impl Into<String>, body: Vec<u8>) -> Self {
-        Self { method: Method::Post, path: path.into(), query: Vec::new(), headers: Vec::new(), body }
+        Self {
+            method: Method::Post,
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body,
+            notes: Vec::new(),
+        }
     }
 }
 

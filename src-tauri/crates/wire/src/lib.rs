@@ -22,6 +22,7 @@ pub mod gemini_generate;
 pub mod http;
 mod json;
 pub mod limits;
+pub mod notes;
 pub mod ollama_chat;
 pub mod openai_chat;
 pub mod openai_responses;
@@ -36,6 +37,7 @@ pub use counting::{Counting, CountingDialect};
 pub use embeddings::{Embeddings, EmbeddingsDialect};
 pub use frame::Frame;
 pub use http::{Headers, HttpRequest, Method};
+pub use notes::Note;
 pub use quirks::Quirks;
 
 /// Every protocol that a settings file may name; the names are those of the recorded corpus.

@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::Note;
+
 /// Formats of strings that the sampler knows.
 const FORMATS: &[&str] =
     &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
@@ -30,35 +32,47 @@ const REFUSED: &[&str] = &[
     "propertyNames",
 ];
 
-pub(crate) fn restrict(schema: &Value) -> Value {
+/// The schema that stands at `place`, with a note for each keyword that is no longer one.
+pub(crate) fn restrict(schema: &Value, place: &str, notes: &mut Vec<Note>) -> Value {
     let Value::Object(fields) = schema else {
         return schema.clone();
     };
     let mut kept = Map::new();
     let mut moved = Vec::new();
+    let drop_keyword = |keyword: &str, notes: &mut Vec<Note>| {
+        notes.push(Note::SchemaKeywordDropped { place: place.to_owned(), keyword: keyword.to_owned() });
+    };
     for (name, value) in fields {
+        let inner = format!("{place}/{name}");
         match name.as_str() {
             "$schema" => {}
             "properties" | "$defs" | "definitions" => {
-                kept.insert(name.clone(), each_value(value));
+                kept.insert(name.clone(), each_value(value, &inner, notes));
             }
             "items" | "not" | "if" | "then" | "else" => {
-                kept.insert(name.clone(), restrict(value));
+                kept.insert(name.clone(), restrict(value, &inner, notes));
             }
             "anyOf" | "allOf" => {
-                kept.insert(name.clone(), each_item(value));
+                kept.insert(name.clone(), each_item(value, &inner, notes));
             }
             "oneOf" => {
-                kept.insert("anyOf".into(), each_item(value));
+                drop_keyword(name, notes);
+                kept.insert("anyOf".into(), each_item(value, &inner, notes));
             }
             "format" if value.as_str().is_some_and(|format| !FORMATS.contains(&format)) => {
+                drop_keyword(name, notes);
                 moved.push(format!("{name}: {value}"));
             }
             "minItems" if value.as_u64().is_none_or(|count| count > 1) => {
+                drop_keyword(name, notes);
                 moved.push(format!("{name}: {value}"));
             }
-            refused if REFUSED.contains(&refused) => moved.push(format!("{name}: {value}")),
-            "additionalProperties" => {}
+            refused if REFUSED.contains(&refused) => {
+                drop_keyword(name, notes);
+                moved.push(format!("{name}: {value}"));
+            }
+            "additionalProperties" if *value == Value::Bool(false) => {}
+            "additionalProperties" => drop_keyword(name, notes),
             _ => {
                 kept.insert(name.clone(), value.clone());
             }
@@ -86,18 +100,25 @@ fn is_object(fields: &Map<String, Value>) -> bool {
     }
 }
 
-fn each_value(value: &Value) -> Value {
+fn each_value(value: &Value, place: &str, notes: &mut Vec<Note>) -> Value {
     match value {
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, schema)| (name.clone(), restrict(schema))).collect())
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, schema)| (name.clone(), restrict(schema, &format!("{place}/{name}"), notes)))
+            .collect::<Map<String, Value>>()
+            .into(),
         other => other.clone(),
     }
 }
 
-fn each_item(value: &Value) -> Value {
+fn each_item(value: &Value, place: &str, notes: &mut Vec<Note>) -> Value {
     match value {
-        Value::Array(items) => Value::Array(items.iter().map(restrict).collect()),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(position, schema)| restrict(schema, &format!("{place}/{position}"), notes))
+            .collect::<Vec<Value>>()
+            .into(),
         other => other.clone(),
     }
 }
@@ -119,8 +140,9 @@ mod tests {
             },
             "required": ["age"]
         });
+        let mut notes = Vec::new();
         assert_eq!(
-            restrict(&schema),
+            restrict(&schema, "response_format", &mut notes),
             json!({
                 "type": "object",
                 "properties": {
@@ -136,5 +158,27 @@ mod tests {
                 "additionalProperties": false
             })
         );
+        let dropped = |place: &str, keyword: &str| Note::SchemaKeywordDropped {
+            place: format!("response_format/properties/{place}"),
+            keyword: keyword.into(),
+        };
+        assert_eq!(
+            notes,
+            [
+                dropped("age", "minimum"),
+                dropped("age", "maximum"),
+                dropped("tags", "maxItems"),
+                dropped("minimum", "format")
+            ]
+        );
+    }
+
+    #[test]
+    fn an_object_that_was_open_and_a_choice_that_was_exclusive_are_noted() {
+        let schema = json!({"type": "object", "additionalProperties": {"type": "string"}, "oneOf": [{"pattern": "a"}]});
+        let mut notes = Vec::new();
+        restrict(&schema, "tools/0", &mut notes);
+        let names: Vec<String> = notes.iter().map(Note::to_string).collect();
+        assert_eq!(names, ["schema:additionalProperties", "schema:oneOf", "schema:pattern"]);
     }
 }

@@ -5,6 +5,7 @@ mod partial;
 mod request;
 #[cfg(test)]
 mod request_tests;
+mod schema;
 mod stream;
 mod usage;
 

@@ -39,8 +39,8 @@ impl Protocol for OpenAiResponses {
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
-        let body = request::encode(request, target)?;
-        Ok(HttpRequest { body: body.to_string().into_bytes(), ..address(request.stream, target) })
+        let (body, notes) = request::encode(request, target)?;
+        Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
     }
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {

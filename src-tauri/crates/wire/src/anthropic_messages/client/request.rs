@@ -1,6 +1,6 @@
 //! A request → their JSON. <https://docs.claude.com/en/api/messages>
 //!
-//! What has no place there is left out: `seed`, the two penalties, `logprobs`. Values are sent as
+//! What has no place there is left out, with a note: `seed`, the two penalties, `logprobs`. Values are sent as
 //! the client gave them, also where this API refuses what OpenAI's takes (a temperature above 1, a
 //! stop sequence of white space, from Claude 4.5 on a temperature and a `top_p` at once): the
 //! provider decides, and says so.
@@ -17,6 +17,7 @@ use super::address;
 use super::messages::{self, Conversation};
 use super::thinking::{self, Circumstances, Plan};
 use crate::json::{beside, merge_missing, unsayable};
+use crate::notes::{self, Note, RESPONSE_FORMAT};
 use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
 
@@ -58,10 +59,11 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     if steers_without_thinking(request) {
         plan.thinking = None;
     }
-    let format = output_format(request.response_format.as_ref(), target.model, &mut conversation);
+    let mut notes = Vec::new();
+    let format = output_format(request.response_format.as_ref(), target.model, &mut conversation, &mut notes);
     let has_files = conversation.has_files;
-    let body = assemble(request, target, conversation, plan, format)?;
-    finish(body, request, target, has_files)
+    let body = assemble(request, target, conversation, plan, format, &mut notes)?;
+    finish(body, request, target, has_files, notes)
 }
 
 fn assemble(
@@ -70,10 +72,11 @@ fn assemble(
     conversation: Conversation,
     plan: Plan,
     format: Option<Value>,
+    notes: &mut Vec<Note>,
 ) -> Result<MessagesRequest, Error> {
     let is_thinking =
         plan.thinking.as_ref().is_some_and(|thinking| !matches!(thinking, ThinkingConfig::Disabled));
-    let (tools, tool_choice) = tools(request, target, &conversation)?;
+    let (tools, tool_choice) = tools(request, target, &conversation, notes)?;
     Ok(MessagesRequest {
         model: target.model.to_owned(),
         max_tokens: plan.max_tokens,
@@ -151,17 +154,20 @@ fn output_format(
     format: Option<&ResponseFormat>,
     model: &str,
     conversation: &mut Conversation,
+    notes: &mut Vec<Note>,
 ) -> Option<Value> {
     match format? {
         ResponseFormat::Text => None,
         ResponseFormat::JsonObject => {
+            notes.push(Note::instructed(RESPONSE_FORMAT));
             conversation.instruct("Answer with one JSON object and nothing else: no prose, no code fence.");
             None
         }
         ResponseFormat::JsonSchema { schema, .. } if models::has_structured_outputs(model) => {
-            Some(json!({ "type": "json_schema", "schema": schema::restrict(schema) }))
+            Some(json!({ "type": "json_schema", "schema": schema::restrict(schema, RESPONSE_FORMAT, notes) }))
         }
         ResponseFormat::JsonSchema { schema, .. } => {
+            notes.push(Note::instructed(RESPONSE_FORMAT));
             conversation.instruct(&format!(
                 "Answer with one JSON value that obeys this JSON Schema and nothing else: no prose, no code \
                  fence.\n{schema}"
@@ -175,11 +181,14 @@ fn tools(
     request: &ChatRequest,
     target: &TargetContext<'_>,
     conversation: &Conversation,
+    notes: &mut Vec<Note>,
 ) -> Result<(Vec<Value>, Option<Value>), Error> {
     let mut tools = Vec::with_capacity(request.tools.len());
-    for tool in &request.tools {
+    for (position, tool) in request.tools.iter().enumerate() {
         tools.push(match tool {
-            Tool::Function(function) => function_tool(function, target.model),
+            Tool::Function(function) => {
+                function_tool(function, target.model, &format!("tools/{position}"), notes)
+            }
             Tool::Opaque(opaque) if opaque.family == FAMILY || is_own_tool(&opaque.value) => {
                 opaque.value.clone()
             }
@@ -212,12 +221,18 @@ fn is_own_tool(tool: &Value) -> bool {
     kind == "mcp_toolset" || kind.rsplit_once('_').is_some_and(|(_, end)| is_date(end))
 }
 
-fn function_tool(function: &FunctionTool, model: &str) -> Value {
+fn function_tool(function: &FunctionTool, model: &str, place: &str, notes: &mut Vec<Note>) -> Value {
+    let strict = function.strict.filter(|strict| *strict && models::has_structured_outputs(model));
+    let input_schema = input_schema(function.parameters.as_ref());
     let tool = types::Tool {
         name: function.name.clone(),
         description: function.description.clone(),
-        input_schema: input_schema(function.parameters.as_ref()),
-        strict: function.strict.filter(|strict| *strict && models::has_structured_outputs(model)),
+        // A strict tool is held to its schema by the same sampler, with the same limits.
+        input_schema: match strict {
+            Some(_) => schema::restrict(&input_schema, place, notes),
+            None => input_schema,
+        },
+        strict,
         extensions: beside(&function.extensions, FAMILY, &["cache_control", "defer_loading"]),
     };
     serde_json::to_value(tool).unwrap_or_default()
@@ -262,6 +277,7 @@ fn finish(
     request: &ChatRequest,
     target: &TargetContext<'_>,
     has_files: bool,
+    mut notes: Vec<Note>,
 ) -> Result<HttpRequest, Error> {
     let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
         return Err(Error::caller("The request cannot be written as JSON."));
@@ -284,9 +300,8 @@ fn finish(
         extensions.shift_remove("thinking");
     }
     merge_missing(&mut body, &extensions);
-    for field in &target.quirks.drop_fields {
-        body.shift_remove(field);
-    }
+    notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);
+    notes.extend(unsaid(request, target.model, &body));
     if has_files {
         betas.push(FILES_BETA.into());
     }
@@ -299,10 +314,40 @@ fn finish(
     }
     let address = address(request.stream, target);
     let mut sent = HttpRequest { body: Value::Object(body).to_string().into_bytes(), ..address };
+    sent.notes = notes::tidy(notes);
     if let Some(betas) = quirks.betas(betas.iter().map(String::as_str)) {
         sent.headers.push(("anthropic-beta", betas));
     }
     Ok(sent)
+}
+
+/// What the body says nowhere, and an output limit that had to make room for thoughts.
+fn unsaid(request: &ChatRequest, model: &str, body: &Map<String, Value>) -> Vec<Note> {
+    let is_strict = models::has_structured_outputs(model);
+    let is_instructed = !is_strict || matches!(request.response_format, Some(ResponseFormat::JsonObject));
+    let places: [notes::Place<'_>; 13] = [
+        ("max_output_tokens", &["/max_tokens"]),
+        ("temperature", &["/temperature"]),
+        ("top_p", &["/top_p"]),
+        ("top_k", &["/top_k"]),
+        ("stop", &["/stop_sequences"]),
+        ("tool_choice", &["/tool_choice"]),
+        ("parallel_tool_calls", &["/tool_choice/disable_parallel_tool_use"]),
+        ("reasoning", &["/thinking", "/output_config/effort"]),
+        ("response_format", &["/output_config/format"]),
+        ("response_format", if is_instructed { &["/messages"] } else { &[] }),
+        ("service_tier", &["/service_tier"]),
+        ("user", &["/metadata/user_id"]),
+        ("strict", if is_strict { &["/tools"] } else { &[] }),
+    ];
+    let mut notes = notes::unsaid(request, body, &places);
+    if request
+        .max_output_tokens
+        .is_some_and(|asked| body.get("max_tokens").is_some_and(|sent| *sent != asked))
+    {
+        notes.push(Note::clamped("max_output_tokens"));
+    }
+    notes
 }
 
 /// `BlockContent` of `blocks`: plain text where that is all there is.

@@ -1,7 +1,7 @@
 //! A request → their JSON.
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>
 //!
-//! What has no place there is left out: `seed`, the two penalties, `logprobs`, `user`. What only one
+//! What has no place there is left out, with a note: `seed`, the two penalties, `logprobs`, `user`. What only one
 //! maker's models take goes into `additionalModelRequestFields`, in that maker's own words.
 
 use canonical::request::{FunctionTool, ReasoningEffort, ReasoningRequest, ResponseFormat};
@@ -15,6 +15,7 @@ use crate::anthropic_messages::client as claude;
 use crate::anthropic_messages::client::thinking::{self, Circumstances, Plan};
 use crate::anthropic_messages::types::ThinkingConfig;
 use crate::json::{beside, merge_missing, unsayable};
+use crate::notes::{self, Note, RESPONSE_FORMAT};
 use crate::{HttpRequest, TargetContext};
 
 /// Fields of this API that clients of OpenAI's set beside their own.
@@ -29,6 +30,15 @@ const KNOWN: [&str; 6] = [
 
 /// The limit that a budget of thinking is measured against where nobody knows one.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// Where each maker's models are asked to think.
+const THINKING: [&str; 5] = [
+    "/additionalModelRequestFields/thinking",
+    "/additionalModelRequestFields/output_config",
+    "/additionalModelRequestFields/reasoning_effort",
+    "/additionalModelRequestFields/reasoning_config",
+    "/additionalModelRequestFields/reasoningConfig",
+];
 
 /// Who made a model, as far as its request differs. Ids name the maker, behind a region's prefix
 /// or in a profile's ARN (`us.anthropic.claude-…`).
@@ -64,8 +74,10 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     }
     let mut conversation = conversation::convert(&request.messages)?;
     let thought = thought(request, target, &conversation);
-    let output_config = output_config(request.response_format.as_ref(), target.model, &mut conversation);
-    let tool_config = tool_config(request, target.model, &mut conversation)?;
+    let mut notes = Vec::new();
+    let output_config =
+        output_config(request.response_format.as_ref(), target.model, &mut conversation, &mut notes);
+    let tool_config = tool_config(request, target.model, &mut conversation, &mut notes)?;
     let is_thinking = thought.is_thinking;
     let body = ConverseRequest {
         messages: conversation.turns,
@@ -82,7 +94,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         output_config,
         service_tier: request.service_tier.as_deref().and_then(service_tier),
     };
-    finish(body, request, target)
+    finish(body, request, target, notes)
 }
 
 /// How the model is asked to think.
@@ -214,16 +226,18 @@ fn output_config(
     format: Option<&ResponseFormat>,
     model: &str,
     conversation: &mut Conversation,
+    notes: &mut Vec<Note>,
 ) -> Option<Value> {
     match format? {
         ResponseFormat::Text => None,
         ResponseFormat::JsonObject => {
+            notes.push(Note::instructed(RESPONSE_FORMAT));
             conversation.instruct("Answer with one JSON object and nothing else: no prose, no code fence.");
             None
         }
         ResponseFormat::JsonSchema { name, description, schema, .. } if has_structured_outputs(model) => {
             let schema = match maker(model) {
-                Maker::Anthropic => claude::restrict_schema(schema),
+                Maker::Anthropic => claude::restrict_schema(schema, RESPONSE_FORMAT, notes),
                 _ => schema.clone(),
             };
             let mut form = Map::from_iter([("schema".to_owned(), Value::from(schema.to_string()))]);
@@ -232,6 +246,7 @@ fn output_config(
             Some(json!({ "textFormat": { "type": "json_schema", "structure": { "jsonSchema": form } } }))
         }
         ResponseFormat::JsonSchema { schema, .. } => {
+            notes.push(Note::instructed(RESPONSE_FORMAT));
             conversation.instruct(&format!(
                 "Answer with one JSON value that obeys this JSON Schema and nothing else: no prose, no code \
                  fence.\n{schema}"
@@ -245,13 +260,14 @@ fn tool_config(
     request: &ChatRequest,
     model: &str,
     conversation: &mut Conversation,
+    notes: &mut Vec<Note>,
 ) -> Result<Option<ToolConfig>, Error> {
     let called = conversation.called_tools();
     let mut tools = Vec::with_capacity(request.tools.len());
-    for tool in &request.tools {
+    for (position, tool) in request.tools.iter().enumerate() {
         match tool {
             Tool::Function(function) => {
-                tools.push(function_tool(function, model));
+                tools.push(function_tool(function, model, &format!("tools/{position}"), notes));
                 let mark = conversation::cache_point(&function.extensions);
                 tools.extend(mark.and_then(|mark| serde_json::to_value(mark).ok()));
             }
@@ -275,12 +291,14 @@ fn tool_config(
         tools.extend(called.into_iter().map(
             |name| json!({ "toolSpec": { "name": name, "inputSchema": { "json": { "type": "object" } } } }),
         ));
+        notes.push(Note::instructed("tool_choice"));
         conversation.instruct("Answer without calling a tool.");
         return Ok(Some(ToolConfig { tools, tool_choice: None }));
     }
     let tool_choice = match &request.tool_choice {
         None => None,
         Some(ToolChoice::None) => {
+            notes.push(Note::instructed("tool_choice"));
             conversation.instruct("Answer without calling a tool.");
             None
         }
@@ -302,13 +320,19 @@ fn is_own_tool(tool: &Value) -> bool {
     ["toolSpec", "systemTool", "cachePoint"].iter().any(|name| tool.get(name).is_some())
 }
 
-fn function_tool(function: &FunctionTool, model: &str) -> Value {
+fn function_tool(function: &FunctionTool, model: &str, place: &str, notes: &mut Vec<Note>) -> Value {
+    let strict = function.strict.filter(|strict| *strict && has_structured_outputs(model));
+    let mut schema = claude::input_schema(function.parameters.as_ref());
+    if strict.is_some() && maker(model) == Maker::Anthropic {
+        // A strict tool is held to its schema by the same sampler, with the same limits.
+        schema = claude::restrict_schema(&schema, place, notes);
+    }
     let spec = ToolSpec {
         name: function.name.clone(),
         // An empty one is refused.
         description: function.description.clone().filter(|text| !text.is_empty()),
-        input_schema: InputSchema { json: claude::input_schema(function.parameters.as_ref()) },
-        strict: function.strict.filter(|strict| *strict && has_structured_outputs(model)),
+        input_schema: InputSchema { json: schema },
+        strict,
     };
     json!({ "toolSpec": spec })
 }
@@ -317,18 +341,49 @@ fn finish(
     body: types::ConverseRequest,
     request: &ChatRequest,
     target: &TargetContext<'_>,
+    mut notes: Vec<Note>,
 ) -> Result<HttpRequest, Error> {
     let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
         return Err(Error::caller("The request cannot be written as JSON."));
     };
     let extensions = beside(&request.extensions, FAMILY, &KNOWN);
     merge_missing(&mut body, &extensions);
-    for field in &target.quirks.drop_fields {
-        body.shift_remove(field);
-    }
+    notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);
+    notes.extend(unsaid(request, target.model, &body));
     let action = if request.stream { "converse-stream" } else { "converse" };
     let path = format!("/model/{}/{action}", escaped(target.model));
-    Ok(HttpRequest::post(path, Value::Object(body).to_string().into_bytes()))
+    let body = Value::Object(body).to_string().into_bytes();
+    Ok(HttpRequest { notes: notes::tidy(notes), ..HttpRequest::post(path, body) })
+}
+
+/// What the body says nowhere, and an output limit that had to make room for thoughts.
+fn unsaid(request: &ChatRequest, model: &str, body: &Map<String, Value>) -> Vec<Note> {
+    let is_strict = has_structured_outputs(model);
+    let is_instructed = !is_strict || matches!(request.response_format, Some(ResponseFormat::JsonObject));
+    let is_forbidden = request.tool_choice == Some(ToolChoice::None);
+    let places: [notes::Place<'_>; 11] = [
+        ("max_output_tokens", &["/inferenceConfig/maxTokens"]),
+        ("temperature", &["/inferenceConfig/temperature"]),
+        ("top_p", &["/inferenceConfig/topP"]),
+        (
+            "top_k",
+            &["/additionalModelRequestFields/top_k", "/additionalModelRequestFields/inferenceConfig/topK"],
+        ),
+        ("stop", &["/inferenceConfig/stopSequences"]),
+        ("tool_choice", &["/toolConfig/toolChoice"]),
+        // Where no tool may be called none is offered, or the model is told.
+        ("tool_choice", if is_forbidden { &["/messages"] } else { &[] }),
+        ("reasoning", &THINKING),
+        ("response_format", if is_instructed { &["/messages"] } else { &["/outputConfig"] }),
+        ("service_tier", &["/serviceTier"]),
+        ("strict", if is_strict { &["/toolConfig"] } else { &[] }),
+    ];
+    let mut notes = notes::unsaid(request, body, &places);
+    let sent = body.get("inferenceConfig").and_then(|config| config.get("maxTokens"));
+    if request.max_output_tokens.is_some_and(|asked| sent.is_some_and(|sent| *sent != asked)) {
+        notes.push(Note::clamped("max_output_tokens"));
+    }
+    notes
 }
 
 /// The model in the path: all but unreserved characters escaped, so that the slashes of an ARN do

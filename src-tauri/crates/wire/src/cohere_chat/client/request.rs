@@ -1,6 +1,6 @@
 //! A request → their JSON. <https://docs.cohere.com/reference/chat>
 //!
-//! What has no place there is left out: `parallel_tool_calls`, `service_tier`, `user`. One function
+//! What has no place there is left out, with a note: `parallel_tool_calls`, `service_tier`, `user`. One function
 //! that must be called is said as “some tool must be called” with that tool alone. Values are sent
 //! as the client gave them: the provider decides which it takes, and says so.
 //!
@@ -15,11 +15,27 @@ use serde_json::{Map, Value, json};
 use super::super::{FAMILY, types};
 use crate::function_tools;
 use crate::json::{beside, merge_missing, unsayable};
+use crate::notes::{self, Place};
 use crate::{HttpRequest, TargetContext};
 
 /// Fields of this API that clients of OpenAI's set beside their own.
 const KNOWN: [&str; 7] =
     ["citation_options", "documents", "logprobs", "priority", "raw_prompting", "safety_mode", "strict_tools"];
+
+const PLACES: [Place<'_>; 12] = [
+    ("max_output_tokens", &["/max_tokens"]),
+    ("temperature", &["/temperature"]),
+    ("top_p", &["/p"]),
+    ("top_k", &["/k"]),
+    ("frequency_penalty", &["/frequency_penalty"]),
+    ("presence_penalty", &["/presence_penalty"]),
+    ("seed", &["/seed"]),
+    ("stop", &["/stop_sequences"]),
+    ("tool_choice", &["/tool_choice"]),
+    ("reasoning", &["/thinking"]),
+    ("response_format", &["/response_format"]),
+    ("strict", &["/strict_tools"]),
+];
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
     if request.choice_count.is_some_and(|count| count > 1) {
@@ -47,10 +63,11 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         return Err(Error::caller("The request holds a number that JSON cannot say."));
     };
     merge_missing(&mut body, &beside(&request.extensions, FAMILY, &KNOWN));
-    for field in &target.quirks.drop_fields {
-        body.remove(field);
-    }
-    Ok(HttpRequest::post("/v2/chat", Value::Object(body).to_string().into_bytes()))
+    let mut notes = Vec::new();
+    notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);
+    notes.extend(notes::unsaid(request, &body, &PLACES));
+    let body = Value::Object(body).to_string().into_bytes();
+    Ok(HttpRequest { notes: notes::tidy(notes), ..HttpRequest::post("/v2/chat", body) })
 }
 
 /// A schema stands in “any JSON object” here, bare.

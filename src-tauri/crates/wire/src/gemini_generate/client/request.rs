@@ -4,7 +4,7 @@
 //! Schema; the older `parameters` and `responseSchema` refuse most of it (`additionalProperties`,
 //! `$ref`, `const`). Both hosts of the API take the newer fields, as recorded.
 //!
-//! What has no place there and changes no meaning is left out: the end user's id,
+//! What has no place there is left out, with a note: the end user's id,
 //! `parallel_tool_calls`, the service tier (Vertex chooses it by a header).
 
 use canonical::request::{FunctionTool, ReasoningEffort, ReasoningRequest, ResponseFormat};
@@ -16,8 +16,9 @@ use super::super::models::{self, Thinking};
 use super::super::types::{
     Content, FunctionDeclaration, GenerateContentRequest, GenerationConfig, ThinkingConfig,
 };
-use super::contents;
+use super::{contents, schema};
 use crate::json::{beside, merge_missing, unsayable};
+use crate::notes::{self, Note, Place};
 use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
 
@@ -28,6 +29,20 @@ const KNOWN: [&str; 6] =
 /// Tools of this API that a client of OpenAI's names by their type.
 const OWN_TOOLS: [(&str, &str); 3] =
     [("google_search", "googleSearch"), ("code_execution", "codeExecution"), ("url_context", "urlContext")];
+
+const PLACES: [Place<'_>; 11] = [
+    ("max_output_tokens", &["/generationConfig/maxOutputTokens"]),
+    ("temperature", &["/generationConfig/temperature"]),
+    ("top_p", &["/generationConfig/topP"]),
+    ("top_k", &["/generationConfig/topK"]),
+    ("frequency_penalty", &["/generationConfig/frequencyPenalty"]),
+    ("presence_penalty", &["/generationConfig/presencePenalty"]),
+    ("seed", &["/generationConfig/seed"]),
+    ("stop", &["/generationConfig/stopSequences"]),
+    ("tool_choice", &["/toolConfig"]),
+    ("reasoning", &["/generationConfig/thinkingConfig"]),
+    ("response_format", &["/generationConfig/responseMimeType"]),
+];
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
     let contents = contents::convert(&request.messages, target.model)?;
@@ -50,16 +65,27 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     }
     merge_missing(&mut body, &own);
     merge_missing(&mut body, &googles_own(request));
-    for field in &target.quirks.drop_fields {
-        body.shift_remove(field);
-        if let Some(config) = body.get_mut("generationConfig").and_then(Value::as_object_mut) {
-            config.shift_remove(field);
-        }
+    let dropped = &target.quirks.drop_fields;
+    let mut notes = schema_notes(request);
+    notes::drop_fields(&mut body, dropped, &mut notes);
+    if let Some(config) = body.get_mut("generationConfig").and_then(Value::as_object_mut) {
+        notes::drop_fields(config, dropped, &mut notes);
     }
+    notes.extend(notes::unsaid(request, &body, &PLACES));
     let address = address(request.stream, target).ok_or_else(|| {
         Error::caller(format!("“{}” is no model's name.", target.model)).with_param("model")
     })?;
-    Ok(HttpRequest { body: Value::Object(body).to_string().into_bytes(), ..address })
+    let body = Value::Object(body).to_string().into_bytes();
+    Ok(HttpRequest { body, notes: notes::tidy(notes), ..address })
+}
+
+/// Keywords of the answer's schema that are passed over at the other end.
+fn schema_notes(request: &ChatRequest) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if let Some(ResponseFormat::JsonSchema { schema, .. }) = &request.response_format {
+        schema::ignored(schema, notes::RESPONSE_FORMAT, &mut notes);
+    }
+    notes
 }
 
 /// `None` where the model's name cannot stand in a path.

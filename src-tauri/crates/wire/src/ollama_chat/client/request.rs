@@ -1,6 +1,6 @@
 //! A request → their JSON. <https://github.com/ollama/ollama/blob/main/docs/api.md>
 //!
-//! What has no place there is left out: `parallel_tool_calls`, `service_tier`, `user`. A tool choice
+//! What has no place there is left out, with a note: `parallel_tool_calls`, `service_tier`, `user`. A tool choice
 //! has none either: no tools are sent where none may be called, only the one that must be called
 //! where it is named; that some tool must be called cannot be said.
 
@@ -13,10 +13,24 @@ use serde_json::Value;
 use super::super::{FAMILY, types};
 use crate::function_tools;
 use crate::json::{arguments_object, beside, merge_missing, unsayable};
+use crate::notes::{self, Note, Place};
 use crate::{HttpRequest, TargetContext};
 
 /// Fields of this API that clients of OpenAI's set beside their own.
 const KNOWN: [&str; 2] = ["keep_alive", "options"];
+
+const PLACES: [Place<'_>; 10] = [
+    ("max_output_tokens", &["/options/num_predict"]),
+    ("temperature", &["/options/temperature"]),
+    ("top_p", &["/options/top_p"]),
+    ("top_k", &["/options/top_k"]),
+    ("frequency_penalty", &["/options/frequency_penalty"]),
+    ("presence_penalty", &["/options/presence_penalty"]),
+    ("seed", &["/options/seed"]),
+    ("stop", &["/options/stop"]),
+    ("reasoning", &["/think"]),
+    ("response_format", &["/format"]),
+];
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
     if request.choice_count.is_some_and(|count| count > 1) {
@@ -44,10 +58,15 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         return Err(Error::caller("The request holds a number that JSON cannot say."));
     };
     merge_missing(&mut body, &beside(&request.extensions, FAMILY, &KNOWN));
-    for field in &target.quirks.drop_fields {
-        body.remove(field);
+    let mut notes = Vec::new();
+    notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);
+    notes.extend(notes::unsaid(request, &body, &PLACES));
+    if request.tool_choice != Some(ToolChoice::Required) {
+        // Kept by what is offered.
+        notes.retain(|note| *note != Note::dropped("tool_choice"));
     }
-    Ok(HttpRequest::post("/chat", Value::Object(body).to_string().into_bytes()))
+    let body = Value::Object(body).to_string().into_bytes();
+    Ok(HttpRequest { notes: notes::tidy(notes), ..HttpRequest::post("/chat", body) })
 }
 
 fn format(format: &ResponseFormat) -> Option<Value> {

@@ -11,13 +11,15 @@ use canonical::{ChatRequest, Content, Error, Extensions, Message, Part, Role, To
 use serde_json::{Map, Value, json};
 
 use crate::json::merge_missing;
+use crate::notes::{self, Note};
 use crate::openai_chat::types::{FAMILY, FUNCTION_PREFIX};
 use crate::{Quirks, TargetContext};
 
 /// Fields of an earlier answer that only its own provider takes back.
 const ECHOED_REASONING: &str = "reasoning_details";
 
-pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<Value, Error> {
+/// The body, and what of the request it does not say.
+pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<(Value, Vec<Note>), Error> {
     let quirks = target.quirks;
     let mut body = Map::new();
     body.insert("model".into(), target.model.into());
@@ -38,10 +40,32 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         }
     }
     write_back(&mut body, &request.extensions, quirks);
-    for field in &quirks.drop_fields {
-        body.remove(field);
-    }
-    Ok(Value::Object(body))
+    let mut notes = Vec::new();
+    notes::drop_fields(&mut body, &quirks.drop_fields, &mut notes);
+    notes.extend(unsaid(request, quirks, &body));
+    Ok((Value::Object(body), notes::tidy(notes)))
+}
+
+fn unsaid(request: &ChatRequest, quirks: &Quirks, body: &Map<String, Value>) -> Vec<Note> {
+    let limit = format!("/{}", quirks.max_tokens_field.as_deref().unwrap_or("max_tokens"));
+    let places: [notes::Place<'_>; 15] = [
+        ("max_output_tokens", &[&limit, "/max_tokens", "/max_completion_tokens"]),
+        ("temperature", &["/temperature"]),
+        ("top_p", &["/top_p"]),
+        ("top_k", &["/top_k"]),
+        ("frequency_penalty", &["/frequency_penalty"]),
+        ("presence_penalty", &["/presence_penalty"]),
+        ("seed", &["/seed"]),
+        ("stop", &["/stop"]),
+        ("tool_choice", &["/tool_choice"]),
+        ("parallel_tool_calls", &["/parallel_tool_calls"]),
+        ("strict", &["/tools"]),
+        ("reasoning", &["/reasoning", "/reasoning_effort"]),
+        ("response_format", &["/response_format"]),
+        ("service_tier", &["/service_tier"]),
+        ("user", &["/user"]),
+    ];
+    notes::unsaid(request, body, &places)
 }
 
 fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {

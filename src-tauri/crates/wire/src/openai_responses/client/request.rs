@@ -1,7 +1,7 @@
 //! A canonical request → the body of `POST /responses`.
 //! <https://platform.openai.com/docs/api-reference/responses/create>
 //!
-//! What has no place there is left out: `stop`, `seed`, `top_k`, the two penalties. What another
+//! What has no place there is left out, with a note: `stop`, `seed`, `top_k`, the two penalties. What another
 //! client of this family said in words of its own is written back where it stood.
 //!
 //! The gateway sends the whole conversation each time, so nothing need stay at the provider: it is
@@ -17,6 +17,7 @@ use super::super::FAMILY;
 use super::input;
 use crate::TargetContext;
 use crate::json::{merge_missing, unsayable};
+use crate::notes::{self, Note, Place};
 
 /// The least that `max_output_tokens` may be; less is refused with an error.
 /// <https://github.com/earendil-works/pi/issues/6265>
@@ -25,7 +26,23 @@ const MIN_OUTPUT_TOKENS: u64 = 16;
 /// Fields that name something stored at the provider, or make it store.
 const STORED: [&str; 3] = ["previous_response_id", "conversation", "background"];
 
-pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<Value, Error> {
+/// Where the body says what the request asks for.
+const PLACES: [Place<'_>; 11] = [
+    ("max_output_tokens", &["/max_output_tokens"]),
+    ("temperature", &["/temperature"]),
+    ("top_p", &["/top_p"]),
+    ("tool_choice", &["/tool_choice"]),
+    ("parallel_tool_calls", &["/parallel_tool_calls"]),
+    ("strict", &["/tools"]),
+    ("reasoning", &["/reasoning"]),
+    ("response_format", &["/text/format"]),
+    ("service_tier", &["/service_tier"]),
+    ("user", &["/user"]),
+    ("stop", &["/stop"]),
+];
+
+/// The body, and what of the request it does not say.
+pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<(Value, Vec<Note>), Error> {
     if request.choice_count.is_some_and(|count| count > 1) {
         return Err(unsayable("OpenAI's Responses give one answer per request, not several (`n`).", "n"));
     }
@@ -35,10 +52,13 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     put(&mut body, "instructions", conversation.instructions);
     body.insert("input".into(), conversation.items.into());
     settings(&mut body, request, target.model);
-    for field in &target.quirks.drop_fields {
-        body.remove(field);
+    let mut notes = Vec::new();
+    notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);
+    notes.extend(notes::unsaid(request, &body, &PLACES));
+    if request.max_output_tokens.is_some_and(|limit| limit < MIN_OUTPUT_TOKENS) {
+        notes.push(Note::clamped("max_output_tokens"));
     }
-    Ok(Value::Object(body))
+    Ok((Value::Object(body), notes::tidy(notes)))
 }
 
 /// All but the conversation.
@@ -220,7 +240,7 @@ mod tests {
         let sent = |name: &str, value: Value| {
             let mut request = ChatRequest::default();
             request.extensions.insert(FAMILY, name, value);
-            encode(&request, &target).unwrap()
+            encode(&request, &target).unwrap().0
         };
         assert_eq!(sent("metadata", json!({}))["store"], json!(false));
         assert_eq!(sent("store", json!(true))["store"], json!(true));
