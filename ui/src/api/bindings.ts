@@ -24,7 +24,11 @@ lane: string | null,
 /**
  * A refusal in the provider's own words.
  */
-error_body: string | null, };
+error_body: string | null,
+/**
+ * What of the request the provider was not told as the client said it (`dropped:seed`).
+ */
+notes: Array<string>, };
 export type ChatTreeView = { chat: ChatView,
 /**
  * All versions, oldest first; `parent_id` makes the tree.
@@ -344,7 +348,7 @@ ordinal: number, at: number, provider: string, model: string,
  */
 tool: string | null,
 /**
- * unknown_tool, invalid_json, schema_mismatch.
+ * unknown_tool, invalid_json, schema_mismatch, cut_off.
  */
 kind: string,
 /**

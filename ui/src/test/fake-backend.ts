@@ -223,8 +223,8 @@ const REQUEST = (now: number): Commands["requests.get"]["result"] => ({
   usage: { input: 6176, cache_read: 2048, cache_write: 0, output: 730, reasoning: 204 }, cost_picousd: 0.0197 * USD, cost_status: "computed", cost_lines: [{ label: "input", quantity: 4128, cost_picousd: 0.01032 * USD }, { label: "cache_read", quantity: 2048, cost_picousd: 0.000512 * USD }, { label: "output", quantity: 730, cost_picousd: 0.008868 * USD }],
   cost_notes: [], duration_ms: 11_300, time_to_first_token_ms: 840,
   attempts: [
-    { id: "a1", ordinal: 0, provider: "anthropic", model: "claude-sonnet-5", outcome: "failed", error_kind: "overloaded", http_status: 529, reason: "first", error_message: "Overloaded", duration_ms: 640, time_to_first_token_ms: null, cost_picousd: null, cost_status: "unknown", started_at: now - 180_000, lane: null, error_body: '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}' },
-    { id: "a2", ordinal: 1, provider: "openai", model: "gpt-5.4", outcome: "succeeded", error_kind: null, http_status: 200, reason: "failover", error_message: null, duration_ms: 10_600, time_to_first_token_ms: 840, cost_picousd: 0.0197 * USD, cost_status: "computed", started_at: now - 179_000, lane: "translated", error_body: null },
+    { id: "a1", ordinal: 0, provider: "anthropic", model: "claude-sonnet-5", outcome: "failed", error_kind: "overloaded", http_status: 529, reason: "first", error_message: "Overloaded", duration_ms: 640, time_to_first_token_ms: null, cost_picousd: null, cost_status: "unknown", started_at: now - 180_000, lane: null, error_body: '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}', notes: [] },
+    { id: "a2", ordinal: 1, provider: "openai", model: "gpt-5.4", outcome: "succeeded", error_kind: null, http_status: 200, reason: "failover", error_message: null, duration_ms: 10_600, time_to_first_token_ms: 840, cost_picousd: 0.0197 * USD, cost_status: "computed", started_at: now - 179_000, lane: "translated", error_body: null, notes: ["dropped:seed", "schema:minimum in response_format/properties/age"] },
   ],
 });
 

@@ -588,6 +588,8 @@ pub struct AttemptView {
     pub lane: Option<String>,
     /// A refusal in the provider's own words.
     pub error_body: Option<String>,
+    /// What of the request the provider was not told as the client said it (`dropped:seed`).
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
@@ -677,7 +679,7 @@ pub struct ToolFailureView {
     pub model: String,
     /// None where the answer's text was checked.
     pub tool: Option<String>,
-    /// unknown_tool, invalid_json, schema_mismatch.
+    /// unknown_tool, invalid_json, schema_mismatch, cut_off.
     pub kind: String,
     /// JSON pointer into the arguments.
     pub path: Option<String>,

@@ -203,6 +203,7 @@ fn attempt(row: AttemptRow) -> AttemptView {
         cost_status: cost_status(row.cost_status),
         lane: row.lane,
         error_body: row.error_body,
+        notes: row.notes,
         started_at: row.started_at,
     }
 }

@@ -206,6 +206,8 @@ pub struct AttemptEnded {
     pub lane: Option<String>,
     /// A refusal in the provider's own words, cut to some KiB; never a secret.
     pub error_body: Option<String>,
+    /// What of the request the target was not told as the client said it.
+    pub notes: Vec<String>,
 }
 
 /// How many calls and texts of an answer were checked, how many failed, how many of those were mended.
@@ -260,6 +262,7 @@ impl AttemptEnded {
             checks: CheckCounts::default(),
             lane: None,
             error_body: None,
+            notes: Vec::new(),
         }
     }
 }
@@ -346,7 +349,7 @@ impl Record {
             }
             Self::AttemptEnded(end) => {
                 let texts = [&end.error_message, &end.error_body];
-                texts.into_iter().flatten().map(String::len).sum()
+                texts.into_iter().flatten().chain(&end.notes).map(String::len).sum()
             }
             Self::RequestSettled(end) => {
                 end.error_message.as_ref().map_or(0, String::len) + json_len(end.cost_lines.as_ref())

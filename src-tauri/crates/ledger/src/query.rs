@@ -121,11 +121,13 @@ pub struct AttemptRow {
     pub lane: Option<String>,
     /// A refusal in the provider's own words.
     pub error_body: Option<String>,
+    /// What of the request the target was not told as the client said it.
+    pub notes: Vec<String>,
 }
 
 pub(crate) const ATTEMPTS_SQL: &str = "SELECT id, ordinal, provider, model, started_at, outcome, error_kind,
     error_origin, http_status, reason, error_message, duration_ms, time_to_first_token_ms, usage_json,
-    cost_picousd, cost_status, provider_request_id, lane, error_body
+    cost_picousd, cost_status, provider_request_id, lane, error_body, notes_json
     FROM attempts LEFT JOIN attempt_details ON attempt_id = id WHERE request_id = ?1 ORDER BY ordinal";
 
 impl AttemptRow {
@@ -150,6 +152,7 @@ impl AttemptRow {
             provider_request_id: row.get(16)?,
             lane: row.get(17)?,
             error_body: row.get(18)?,
+            notes: json_column(row, 19)?.unwrap_or_default(),
         })
     }
 }

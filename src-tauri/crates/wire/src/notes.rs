@@ -41,6 +41,18 @@ impl Note {
     pub fn instructed(name: impl Into<String>) -> Self {
         Self::Instructed { name: name.into() }
     }
+
+    /// With its place, for the user's own book.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::SchemaKeywordDropped { place, .. } | Self::SchemaKeywordIgnored { place, .. } => {
+                format!("{self} in {place}")
+            }
+            Self::ParameterDropped { .. } | Self::ParameterClamped { .. } | Self::Instructed { .. } => {
+                self.to_string()
+            }
+        }
+    }
 }
 
 /// Names alone, never a place: a schema's own names are the client's content.

@@ -90,6 +90,12 @@ function Attempts({ attempts }: { attempts: AttemptView[] }) {
           ))}
         </tbody>
       </table>
+      {attempts.filter((a) => a.notes.length > 0).map((a) => (
+        <details key={`${a.id}-notes`} className="pad small">
+          <summary>What {a.provider} was not told as the client said it</summary>
+          <ul>{a.notes.map((note) => <li key={note} className="break">{note}</li>)}</ul>
+        </details>
+      ))}
       {attempts.filter((a) => a.error_body !== null).map((a) => (
         <details key={a.id} className="pad small">
           <summary>What {a.provider} said</summary>

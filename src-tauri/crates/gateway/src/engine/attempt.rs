@@ -280,6 +280,7 @@ impl Attempt<'_> {
         let inbound =
             inbound.and_then(|it| if self.take_off { Err(Translate::RefusedSignature) } else { Ok(it) });
         let Outgoing { http, tap } = lane::choose(&request, inbound, provider, &target)?;
+        seen.notes.clone_from(&http.notes);
         seen.was_sent = true;
         seen.key = key;
         let sending = self.snapshot.egress.send(provider, http, seen.key.as_ref(), self.request.stream);

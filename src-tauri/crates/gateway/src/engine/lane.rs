@@ -6,6 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use canonical::{ChatRequest, Error};
+use wire::notes;
 use wire::verbatim::{self, Said, TapOptions, Translate};
 use wire::{Headers, HttpRequest, TargetContext};
 
@@ -80,13 +81,15 @@ pub(super) fn choose(
         }
         Err(reason) => {
             let reason = reason.as_str();
+            let http = wire::encode_request(provider.protocol, request, target)?;
             tracing::debug!(
                 provider = provider.id,
                 lane = Lane::Translated.as_str(),
                 reason,
+                notes = notes::summary(&http.notes),
                 "a lane was chosen"
             );
-            Ok(Outgoing { http: wire::encode_request(provider.protocol, request, target)?, tap: None })
+            Ok(Outgoing { http, tap: None })
         }
     }
 }

@@ -110,6 +110,8 @@ pub struct Committed {
     pub content_type: Option<String>,
     /// The provider's own id of the request.
     pub provider_request_id: Option<String>,
+    /// What of the request it was not told as the client said it, by names ([`wire::notes::summary`]).
+    pub notes: Option<String>,
 }
 
 /// How a request ended.

@@ -227,6 +227,7 @@ impl Race<'_> {
             lane: opened.lane(),
             content_type: opened.content_type().map(str::to_owned),
             provider_request_id: seen.provider_request_id.clone(),
+            notes: wire::notes::summary(&seen.notes),
         };
         let is_told = again.is_some_and(|again| !again.sent.is_nothing());
         let told = if is_told { Ok(()) } else { self.line.send(EngineEvent::Committed(committed)).await };

@@ -5,6 +5,7 @@ use canonical::event::ResponseStart;
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEvent, Usage};
 use tokens::Written;
 use tokio::time::Instant;
+use wire::Note;
 
 use super::checks::Withheld;
 use super::lane::Lane;
@@ -25,6 +26,8 @@ pub(super) struct Seen {
     pub written: Written,
     /// How the answer goes to the client, where one began.
     pub lane: Option<Lane>,
+    /// What of the request the target is not told as the client said it.
+    pub notes: Vec<Note>,
     /// The request may have reached the provider whole.
     pub was_sent: bool,
     /// What its checks said.

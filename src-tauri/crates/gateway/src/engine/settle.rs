@@ -19,6 +19,9 @@ use crate::Event;
 use crate::core::Core;
 use crate::providers::Provider;
 
+/// Notes on a request that are kept with its attempt: a schema may have any number of keywords.
+const MOST_NOTES: usize = 64;
+
 /// Why an attempt is made, as the book names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
@@ -261,6 +264,7 @@ impl<'a> Book<'a> {
             provider_request_id: seen.provider_request_id.clone(),
             finish_reason: seen.finish.as_ref().map(|(reason, _)| *reason),
             checks: checks::counts(&seen.report),
+            notes: seen.notes.iter().take(MOST_NOTES).map(wire::Note::in_full).collect(),
             ..AttemptEnded::new(ticket.id, outcome, since(self.core.clock.now()))
         }));
         let place = checks::Place {

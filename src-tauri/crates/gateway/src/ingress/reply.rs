@@ -19,6 +19,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-signalbox-model");
 pub(super) const ESTIMATED: HeaderName = HeaderName::from_static("x-signalbox-estimated");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-signalbox-attempts");
 const LANE: HeaderName = HeaderName::from_static("x-signalbox-lane");
+/// What of the request the provider was not told as the client said it: names alone.
+const NOTES: HeaderName = HeaderName::from_static("x-signalbox-notes");
 const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-provider-request-id");
 
 /// A JSON answer.
@@ -83,6 +85,9 @@ pub(super) async fn answer(
     insert(response.headers_mut(), LANE, committed.lane.as_str());
     if let Some(id) = &committed.provider_request_id {
         insert(response.headers_mut(), PROVIDER_REQUEST_ID, id);
+    }
+    if let Some(notes) = &committed.notes {
+        insert(response.headers_mut(), NOTES, notes);
     }
     insert(response.headers_mut(), REQUEST_ID, &request_id);
     mark(&mut response, Some(&committed.provider), Some(&committed.model), committed.attempts);

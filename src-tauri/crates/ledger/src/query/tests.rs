@@ -32,6 +32,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
         error_message: Some("acme asks to wait".to_owned()),
         provider_request_id: Some("req_1".to_owned()),
         error_body: Some("{\"error\":\"slow down\"}".to_owned()),
+        notes: vec!["dropped:seed".to_owned()],
         ..AttemptEnded::new(attempt_id("r", 0), Outcome::Failed, 40)
     }));
     let mut second = attempt("r", 1, "globex", "huge", NOON + 40);
@@ -123,6 +124,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
             provider_request_id: Some("req_1".to_owned()),
             lane: None,
             error_body: Some("{\"error\":\"slow down\"}".to_owned()),
+            notes: vec!["dropped:seed".to_owned()],
         }
     );
     assert_eq!((attempts[1].lane.as_deref(), attempts[1].error_body.as_deref()), (Some("verbatim"), None));

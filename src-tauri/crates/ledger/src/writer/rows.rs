@@ -158,11 +158,12 @@ fn attempt_ended(transaction: &Transaction<'_>, end: &AttemptEnded) -> rusqlite:
             ":check_repairs": end.checks.repaired,
         },
     )?;
-    if is_new && end.error_body.is_some() {
+    if is_new && (end.error_body.is_some() || !end.notes.is_empty()) {
+        let notes = (!end.notes.is_empty()).then(|| Value::from(end.notes.clone()).to_string());
         execute(
             transaction,
-            "INSERT INTO attempt_details (attempt_id, error_body) VALUES (:id, :error_body)",
-            named_params! { ":id": end.id, ":error_body": end.error_body },
+            "INSERT INTO attempt_details (attempt_id, error_body, notes_json) VALUES (:id, :error_body, :notes)",
+            named_params! { ":id": end.id, ":error_body": end.error_body, ":notes": notes },
         )?;
     }
     Ok(is_new)
