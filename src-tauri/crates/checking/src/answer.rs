@@ -105,6 +105,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether a limit of tokens is all that keeps the answer from the client: no other question
+    /// would bring another.
+    pub fn is_cut_off(&self) -> bool {
+        let mut withheld = self.findings.iter().filter(|finding| finding.remedy == Remedy::Withheld);
+        let first = withheld.next();
+        first.is_some_and(|first| first.failure == Failure::CutOff)
+            && withheld.all(|finding| finding.failure == Failure::CutOff)
+    }
+
     /// What was withheld goes on all the same.
     pub fn pass_on(&mut self) {
         for finding in self.findings.iter_mut().filter(|finding| finding.remedy == Remedy::Withheld) {
@@ -170,13 +179,17 @@ impl Checks {
         self.calls_mode() >= Mode::Retry || self.text_mode() >= Mode::Retry
     }
 
-    fn judge_call(&self, call: &ToolCall, is_cut: bool) -> Judged {
+    /// What is wrong with `call` in a choice that ended for `reason`; `None` where that is not known.
+    fn judge_call(&self, call: &ToolCall, reason: Option<FinishReason>) -> Judged {
         let Some(tools) = &self.tools else { return Judged::unchecked() };
+        let is_cut = !is_whole(reason);
         match tools.check(call) {
             Verdict::Unchecked => Judged::unchecked(),
             Verdict::Ok => Judged { was_checked: true, failure: None, repaired: None },
             Verdict::Failed(failure) => {
                 let repaired = (self.tool_mode > Mode::Observe).then(|| tools.repair(call, is_cut)).flatten();
+                let was_limited = reason == Some(FinishReason::Length) && repaired.is_none() && is_open(call);
+                let failure = if was_limited { Failure::CutOff } else { failure };
                 Judged { was_checked: true, failure: Some(failure), repaired }
             }
         }
@@ -213,6 +226,19 @@ impl Judged {
     const fn unchecked() -> Self {
         Self { was_checked: false, failure: None, repaired: None }
     }
+}
+
+/// Whether a choice that ended so said all that it had to say.
+const fn is_whole(reason: Option<FinishReason>) -> bool {
+    matches!(
+        reason,
+        Some(FinishReason::Stop | FinishReason::ToolCalls | FinishReason::StopSequence | FinishReason::Other)
+    )
+}
+
+/// Whether the arguments are no JSON, so that more of them may have been to come.
+fn is_open(call: &ToolCall) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(&call.arguments).is_err()
 }
 
 /// Whether the text of a choice that ended so is the answer that the format speaks of: not where
@@ -327,6 +353,11 @@ impl AnswerCheck {
     /// where that cannot be said (several choices, or nothing kept).
     pub fn corrected(&self, request: &ChatRequest) -> Option<ChatRequest> {
         corrected(request, self.written.as_ref()?.response(), &self.report)
+    }
+
+    /// As [`Report::is_cut_off`].
+    pub fn is_cut_off(&self) -> bool {
+        self.report.is_cut_off()
     }
 
     /// As [`Checks::rejects`].

@@ -32,6 +32,9 @@ pub enum Failure {
     InvalidJson { at: usize },
     /// JSON that the schema refuses. `path` is a JSON pointer, empty for the whole.
     SchemaMismatch { path: String, message: String },
+    /// The answer ended at its limit of tokens in the middle of this call: the limit is wrong, not the
+    /// model, and asking again would only end there again.
+    CutOff,
 }
 
 impl Failure {
@@ -41,6 +44,7 @@ impl Failure {
             Self::UnknownTool { .. } => "unknown_tool",
             Self::InvalidJson { .. } => "invalid_json",
             Self::SchemaMismatch { .. } => "schema_mismatch",
+            Self::CutOff => "cut_off",
         }
     }
 
@@ -48,7 +52,7 @@ impl Failure {
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::SchemaMismatch { path, .. } => Some(path),
-            Self::UnknownTool { .. } | Self::InvalidJson { .. } => None,
+            Self::UnknownTool { .. } | Self::InvalidJson { .. } | Self::CutOff => None,
         }
     }
 }
@@ -63,6 +67,10 @@ impl fmt::Display for Failure {
             Self::InvalidJson { at } => write!(f, "This is not JSON from byte {at} on."),
             Self::SchemaMismatch { path, message } if path.is_empty() => write!(f, "The whole {message}."),
             Self::SchemaMismatch { path, message } => write!(f, "`{}` {message}.", shown(path)),
+            Self::CutOff => write!(
+                f,
+                "The limit of output tokens cut it off: a higher one (`max_tokens`) leaves room for it."
+            ),
         }
     }
 }

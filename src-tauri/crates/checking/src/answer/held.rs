@@ -1,20 +1,22 @@
 //! Judging what is held back, and rewriting it where it can be mended.
 
 use canonical::request::Content;
-use canonical::{ChatResponse, FinishReason, PartDelta, PartKind, StreamEvent};
+use canonical::{ChatResponse, PartDelta, PartKind, StreamEvent};
 
-use super::{AnswerCheck, Checks, Finding, Judged, Mode, Remedy, Report, Subject, Undecided, is_final_text};
+use super::{
+    AnswerCheck, Checks, Finding, Judged, Mode, Remedy, Report, Subject, Undecided, is_final_text, is_open,
+};
 use crate::fence::StreamingFence;
 use crate::verdict::{Failure, Note, Repaired};
 
 impl AnswerCheck {
-    /// Judges the calls that are right, or plainly mended even if they were cut off.
+    /// Judges the calls that are right, plainly mended even if they were cut off, or plainly whole.
     pub(super) fn judge_sure(&mut self) {
         for undecided in std::mem::take(&mut self.undecided) {
-            let judged = self.checks.judge_call(&undecided.call, true);
-            let waits = self.checks.tool_mode == Mode::Repair
-                && judged.failure.is_some()
-                && judged.repaired.is_none();
+            let judged = self.checks.judge_call(&undecided.call, None);
+            let waits = judged.failure.is_some()
+                && judged.repaired.is_none()
+                && (self.checks.tool_mode == Mode::Repair || is_open(&undecided.call));
             if waits {
                 self.undecided.push(undecided);
             } else {
@@ -30,16 +32,8 @@ impl AnswerCheck {
                 self.undecided.push(undecided);
                 continue;
             }
-            let is_cut = !matches!(
-                self.ended.get(&undecided.choice),
-                Some(
-                    FinishReason::Stop
-                        | FinishReason::ToolCalls
-                        | FinishReason::StopSequence
-                        | FinishReason::Other
-                )
-            );
-            let judged = self.checks.judge_call(&undecided.call, is_cut);
+            let reason = self.ended.get(&undecided.choice).copied();
+            let judged = self.checks.judge_call(&undecided.call, reason);
             self.decide(undecided, judged);
         }
     }
@@ -95,6 +89,7 @@ impl Report {
         let Some(failure) = judged.failure else { return };
         let remedy = match judged.repaired {
             Some(repaired) => Remedy::Repaired(repaired.notes),
+            None if failure == Failure::CutOff && mode < Mode::Reject => Remedy::None,
             None if mode >= Mode::Retry => Remedy::Withheld,
             None => Remedy::None,
         };
@@ -162,10 +157,10 @@ fn rewrite_text(held: &mut Vec<StreamEvent>, of: u32, text: &str) {
 pub fn check_whole(checks: &Checks, response: &mut ChatResponse) -> (Report, Result<(), Failure>) {
     let mut report = Report::default();
     for choice in &mut response.choices {
-        let is_cut = choice.finish_reason == Some(FinishReason::Length);
+        let reason = choice.finish_reason;
         for part in &mut choice.parts {
             let Content::ToolCall(call) = &mut part.content else { continue };
-            let judged = checks.judge_call(call, is_cut);
+            let judged = checks.judge_call(call, reason);
             report.calls += u32::from(judged.was_checked);
             let written = call.clone();
             if let Some(repaired) = &judged.repaired {

@@ -129,7 +129,7 @@ fn brackets_are_closed_only_where_the_answer_came_to_its_end() {
             events.push(finish(reason));
             let mut check = check(&request(), mode);
             let (mut out, result) = run(&mut check, &events);
-            assert_eq!(result.is_err(), reason == FinishReason::Length && mode == Mode::Retry);
+            assert_eq!(result, Ok(()), "a call that was cut off is no wrong one");
             check.release(&mut out);
             assert_eq!(arguments(&out), [expected], "{reason:?} {mode:?}");
         }
@@ -284,4 +284,38 @@ proptest! {
         }
         prop_assert_eq!(check.report().calls as usize, calls.len());
     }
+}
+
+#[test]
+fn a_call_that_the_token_limit_cut_off_is_no_wrong_call() {
+    for mode in Mode::ALL {
+        for arguments in ["{\"n\":", "", "{\"n\":1"] {
+            let events = [vec![start()], call(0, &[arguments]), vec![finish(FinishReason::Length)]].concat();
+            let mut streamed = check(&request(), mode);
+            let (out, result) = run(&mut streamed, &events);
+            let mut whole = fold(&events);
+            let checks = Checks::of(&request(), &Schemas::default(), mode, mode);
+            let (report, whole_result) = check_whole(&checks, &mut whole);
+            for (report, result) in [(streamed.report(), result), (&report, whole_result)] {
+                let [finding] = report.findings.as_slice() else { panic!("{mode:?} {report:?}") };
+                assert_eq!(finding.failure, Failure::CutOff, "{mode:?} {arguments}");
+                if mode == Mode::Reject {
+                    assert_eq!((result, &finding.remedy), (Err(Failure::CutOff), &Remedy::Withheld));
+                    assert!(report.is_cut_off());
+                } else {
+                    assert_eq!((result, &finding.remedy), (Ok(()), &Remedy::None), "{mode:?} {arguments}");
+                }
+            }
+            assert_eq!(fold(&out) == fold(&events), mode != Mode::Reject, "{mode:?} {arguments}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_call_before_the_token_limit_is_judged_as_any_other() {
+    let events = [vec![start()], call(0, &["{\"m\":1}"]), vec![finish(FinishReason::Length)]].concat();
+    let mut check = check(&request(), Mode::Retry);
+    let (_, result) = run(&mut check, &events);
+    assert!(matches!(result, Err(Failure::SchemaMismatch { .. })), "{result:?}");
+    assert!(!check.report().is_cut_off());
 }

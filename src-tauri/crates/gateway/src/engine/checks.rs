@@ -20,6 +20,9 @@ const LONGEST_NAME: usize = 128;
 /// The code under which a client hears of a tool call that was withheld.
 const TOOL_CALL_INVALID: &str = "tool_call_invalid";
 
+/// Likewise where a limit of tokens ended it.
+const TOOL_CALL_CUT_OFF: &str = "tool_call_cut_off";
+
 /// Likewise of a text that is not what was asked for.
 const OUTPUT_INVALID: &str = "output_invalid";
 
@@ -40,6 +43,8 @@ pub(super) struct Withheld {
     /// The request that says what was wrong; `None` where that cannot be said.
     pub corrected: Option<ChatRequest>,
     pub sent: Sent,
+    /// Another question would only bring another such answer.
+    pub is_final: bool,
 }
 
 /// What the request's answers are held to; `None` where it asks for nothing that can be checked.
@@ -85,7 +90,12 @@ impl Watch {
             return (report, None);
         }
         let corrected = written.and_then(|written| corrected(request, &written, &report));
-        let withheld = Withheld { error: refused(&report, &failure), corrected, sent: Sent::default() };
+        let withheld = Withheld {
+            error: refused(&report, &failure),
+            corrected,
+            sent: Sent::default(),
+            is_final: report.is_cut_off(),
+        };
         (report, Some(withheld))
     }
 }
@@ -119,6 +129,7 @@ impl Watched {
             error: refused(self.check.report(), &failure),
             corrected: self.check.corrected(request),
             sent: self.check.sent(),
+            is_final: self.check.is_cut_off(),
         })
     }
 
@@ -144,7 +155,9 @@ fn refused(report: &Report, failure: &Failure) -> Error {
         .iter()
         .find(|finding| finding.remedy == Remedy::Withheld)
         .is_some_and(|finding| finding.subject == Subject::Output);
-    let (what, code) = if is_output {
+    let (what, code) = if *failure == Failure::CutOff {
+        ("The model's tool call is not complete", TOOL_CALL_CUT_OFF)
+    } else if is_output {
         ("The model's answer is not in the format that was asked for", OUTPUT_INVALID)
     } else {
         ("The model's tool call is not valid", TOOL_CALL_INVALID)

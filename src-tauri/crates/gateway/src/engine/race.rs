@@ -135,9 +135,11 @@ impl Race<'_> {
                 Tried::Answered => return Ok(()),
                 Tried::BrokeOff(error) => return Err(error),
                 Tried::Refused(error) => error,
-                Tried::Withheld(withheld) if again.is_some() => return Err(withheld.error),
+                Tried::Withheld(withheld) if again.is_some() || withheld.is_final => {
+                    return Err(withheld.error);
+                }
                 Tried::Withheld(withheld) => {
-                    let Withheld { error, corrected, sent } = *withheld;
+                    let Withheld { error, corrected, sent, is_final: _ } = *withheld;
                     // Another model is the better judge of what this one got wrong; without one,
                     // the same model is told.
                     let request = if has_next { None } else { corrected };

@@ -258,3 +258,98 @@ async fn a_request_without_tools_or_format_passes_every_mode_untouched() {
     assert_eq!(asked(&house, &ask("a/m", true)).await, got("Hello", &[], None));
     assert_eq!(failures(&house).await, []);
 }
+
+/// Claude's answer as a whole, or as a stream.
+fn claude_says(text: &str, is_stream: bool) -> Reply {
+    let message = |content: Value, stop: Value| {
+        json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5",
+            "content": content, "stop_reason": stop, "stop_sequence": null,
+            "usage": {"input_tokens": 5, "output_tokens": 3}})
+    };
+    if !is_stream {
+        let body = message(json!([{"type": "text", "text": text}]), json!("end_turn")).to_string();
+        return Reply::Whole {
+            status: 200,
+            headers: vec![("content-type", "application/json".into())],
+            body,
+        };
+    }
+    let events = [
+        json!({"type": "message_start", "message": message(json!([]), Value::Null)}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
+            "usage": {"output_tokens": 3}}),
+        json!({"type": "message_stop"}),
+    ];
+    let pieces =
+        events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()));
+    Reply::Stream { pieces: pieces.collect(), end: End::Close }
+}
+
+#[tokio::test]
+async fn what_a_provider_does_not_hold_its_model_to_is_checked_against_the_clients_own_schema() {
+    let schema = json!({"type": "object", "properties": {"age": {"type": "integer", "minimum": 0}},
+        "required": ["age"], "additionalProperties": false});
+    for (mode, is_refused) in [("observe", false), ("reject", true)] {
+        for is_stream in [true, false] {
+            let reply = || claude_says("{\"age\":-1}", is_stream);
+            let upstream = Upstream::with([reply(), reply()]).await;
+            let provider = provider("a", &upstream.url).replace("openai-compatible", "anthropic-compatible");
+            let settings = format!(
+                "{provider}[[route]]\nname = \"r\"\noutput_check = \"{mode}\"\n\
+                 targets = [{{ provider = \"a\", model = \"claude-sonnet-4-5\" }}]\n"
+            );
+            let house = House::with(&settings).await;
+            let mut body = ask("r", is_stream);
+            body["seed"] = json!(7);
+            body["response_format"] =
+                json!({"type": "json_schema", "json_schema": {"name": "age", "schema": schema}});
+            let answer = house.post(&body).await;
+            let header =
+                answer.headers().get("x-signalbox-notes").map(|value| value.to_str().unwrap().to_owned());
+            let text = answer.text().await.unwrap();
+            let sent = &upstream.requests()[0]["output_config"]["format"]["schema"]["properties"]["age"];
+            assert_eq!((sent["minimum"].is_null(), sent["type"].as_str()), (true, Some("integer")), "{sent}");
+            assert_eq!(text.contains("output_invalid"), is_refused, "{mode} {is_stream}: {text}");
+            assert_eq!(text.contains("-1"), !is_refused, "{mode} {is_stream}: {text}");
+            if !is_refused {
+                assert_eq!(header.as_deref(), Some("dropped:seed,schema:minimum"));
+            }
+            let rows = failures(&house).await;
+            assert_eq!(rows[0].path.as_deref(), Some("/age"), "{mode} {is_stream}");
+            let id = house.last_request().await.id;
+            let ledger = house.gateway.ledger().clone();
+            let detail = tokio::task::spawn_blocking(move || ledger.request(&id).unwrap()).await.unwrap();
+            let notes = &detail.unwrap().attempts[0].notes;
+            assert_eq!(*notes, ["dropped:seed", "schema:minimum in response_format/properties/age"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_the_token_limit_cut_off_is_neither_asked_for_again_nor_called_wrong() {
+    let cut = "{\"n\":";
+    for mode in ["observe", "repair", "retry", "reject"] {
+        let pieces = vec![
+            chunk(
+                &json!({"tool_calls": [{"index": 0, "id": "c0", "type": "function",
+                "function": {"name": "ring", "arguments": cut}}]}),
+                None,
+            ),
+            chunk(&json!({}), Some("length")),
+            "data: [DONE]\n\n".to_owned(),
+        ];
+        let upstream = Upstream::with([Reply::Stream { pieces, end: End::Close }]).await;
+        let house = house(&upstream, mode).await;
+        let expected = match mode {
+            "reject" => got("", &[], Some("tool_call_cut_off")),
+            _ => got("", &[cut], None),
+        };
+        assert_eq!(asked(&house, &with_tool("a/m", true)).await, expected, "{mode}");
+        assert_eq!(upstream.requests().len(), 1, "{mode}: asked once");
+        let rows = failures(&house).await;
+        assert_eq!(rows[0].kind, "cut_off", "{mode}");
+    }
+}
