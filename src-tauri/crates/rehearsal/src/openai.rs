@@ -324,6 +324,13 @@ pub fn refusal(refusal: &Refusal) -> (&'static str, String) {
     }
 }
 
+/// The error for anything else that is asked (embeddings, say).
+pub fn unknown_path() -> Value {
+    json!({"error": {
+        "message": "The rehearsal plays conversations only: it has no embeddings and nothing else.",
+        "type": "invalid_request_error", "param": null, "code": "unknown_url"}})
+}
+
 /// The answer to `GET /v1/models`.
 pub fn models() -> Value {
     let models = crate::model_ids().into_iter().map(

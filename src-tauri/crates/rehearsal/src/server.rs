@@ -49,6 +49,7 @@ pub fn router() -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/models", get(async || axum::Json(openai::models())))
+        .fallback(async || (StatusCode::NOT_FOUND, axum::Json(openai::unknown_path())))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Arc::new(Stage::default()))
 }

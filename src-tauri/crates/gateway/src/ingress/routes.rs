@@ -21,14 +21,23 @@ use crate::engine::{self, Caller, Inbound};
 /// The family whose clients also ask for `/v1/models`, and whose errors most clients can read.
 pub(super) const OPENAI: &str = "openai-chat";
 pub(super) const GEMINI: &str = "gemini-generate";
+const ANTHROPIC: &str = "anthropic-messages";
+
+/// What an error about any other path names.
+const KNOWN_PATHS: [&str; 7] = [
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/embeddings",
+    "/v1beta/models/MODEL:generateContent",
+    "/v1beta/models/MODEL:streamGenerateContent",
+];
 
 /// The paths of the dialects that have one path for everything. Gemini's name the model: see
 /// [`call_of_path`].
-const PATHS: [(&str, &str); 3] = [
-    ("/v1/chat/completions", OPENAI),
-    ("/v1/messages", "anthropic-messages"),
-    ("/v1/responses", "openai-responses"),
-];
+const PATHS: [(&str, &str); 3] =
+    [("/v1/chat/completions", OPENAI), ("/v1/messages", ANTHROPIC), ("/v1/responses", "openai-responses")];
 
 /// How much of a refused body is read past the limit before the connection is closed on it.
 const MAX_THROWN_AWAY: usize = 64 << 20;
@@ -81,7 +90,7 @@ pub(super) fn router(port: Port) -> Router {
 async fn guarded(request: Request, next: Next) -> Response {
     match guard::check(request.headers(), request.uri()) {
         Ok(()) => next.run(request).await,
-        Err(error) => refuse(&error),
+        Err(error) => refuse(&error, request.uri(), request.headers()),
     }
 }
 
@@ -97,9 +106,13 @@ async fn call_of_path(port: &Port, dialect: &'static dyn Dialect, call: &str, re
         Some((model, "streamGenerateContent")) => converse(port, dialect, Some(model), true, request).await,
         Some((model, method)) => match operations::call(port, dialect, model, method, request).await {
             Ok(response) => response,
-            Err(request) => unknown_path(request.method().clone(), request.uri().clone()).await,
+            Err(request) => {
+                unknown_path(request.method().clone(), request.uri().clone(), request.headers().clone()).await
+            }
         },
-        None => unknown_path(request.method().clone(), request.uri().clone()).await,
+        None => {
+            unknown_path(request.method().clone(), request.uri().clone(), request.headers().clone()).await
+        }
     }
 }
 
@@ -216,33 +229,42 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
     ))
 }
 
-async fn unknown_path(method: Method, uri: Uri) -> Response {
-    let spoken = PATHS.iter().filter(|(_, family)| wire::dialect(family).is_some());
-    let conversations: Vec<&str> = spoken.map(|(path, _)| *path).collect();
-    // Not `NotFound`: in this dialect that is a model's.
+async fn unknown_path(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    // Not `NotFound`: in these dialects that is a model's.
     let error = Error::caller(format!(
         "Signalbox has no {method} {}. It answers POST {}, GET /v1/models and GET /healthz.",
         uri.path(),
-        conversations.join(", POST "),
+        KNOWN_PATHS.join(", "),
     ))
     .with_code("unknown_path");
-    let mut response = refuse(&error);
+    let mut response = refuse(&error, &uri, &headers);
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Response {
+async fn wrong_method(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let error =
         Error::caller(format!("{} does not take {method}.", uri.path())).with_code("method_not_allowed");
-    let mut response = refuse(&error);
+    let mut response = refuse(&error, &uri, &headers);
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
 }
 
-/// An error outside of any dialect's own path, in the shape that most clients read.
-fn refuse(error: &Error) -> Response {
-    match wire::dialect(OPENAI) {
+/// An error outside of any dialect's own path, in the shape that the client most likely reads.
+fn refuse(error: &Error, uri: &Uri, headers: &HeaderMap) -> Response {
+    match wire::dialect(likely_family(uri.path(), headers)).or_else(|| wire::dialect(OPENAI)) {
         Some(dialect) => reply::refusal(dialect, error, None),
         None => reply::json(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+    }
+}
+
+/// Whose client asks for a path that nobody has: each vendor's paths and headers tell.
+fn likely_family(path: &str, headers: &HeaderMap) -> &'static str {
+    if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+        GEMINI
+    } else if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") {
+        ANTHROPIC
+    } else {
+        OPENAI
     }
 }

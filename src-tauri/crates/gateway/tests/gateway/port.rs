@@ -72,6 +72,26 @@ async fn health_needs_no_key_and_unknown_paths_are_answered_in_json() {
 }
 
 #[tokio::test]
+async fn an_unknown_path_is_answered_in_the_shape_that_its_client_reads() {
+    let house = House::with("").await;
+    for (path, header, place) in [
+        ("/v1beta/files", None, "/error/status"),
+        ("/v1/files", Some(("anthropic-version", "2023-06-01")), "/error/type"),
+        ("/v1/files", None, "/error/code"),
+    ] {
+        let mut request = http().get(house.url(path));
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 404);
+        let body: Value = response.json().await.unwrap();
+        assert!(body.pointer(place).is_some(), "{path}: {body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains("/v1/embeddings"), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_json_is_refused_with_the_place() {
     let house = House::with("").await;
     let response = house.post_bytes(b"{\"model\": \"x\",\n oops".to_vec()).await;
