@@ -36,14 +36,14 @@ impl Port {
 }
 
 fn start(providers: &[(&str, &str, &Upstream)]) -> Result<Daemon> {
-    let settings: String = providers
-        .iter()
-        .map(|(id, kind, upstream)| {
-            let url = upstream.url();
-            format!("[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nbase_url = \"{url}\"\nkey = \"env:TEST_KEY\"\n")
-        })
-        .collect();
-    Daemon::start_with(&settings, &[("TEST_KEY", "secret-of-the-test")])
+    let table = |(id, kind, upstream): &(&str, &str, &Upstream)| {
+        let url = upstream.url();
+        format!(
+            "[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nbase_url = \"{url}\"\nkey = \"env:TEST_KEY\"\n"
+        )
+    };
+    let settings: Vec<String> = providers.iter().map(table).collect();
+    Daemon::start_with(&settings.concat(), &[("TEST_KEY", "secret-of-the-test")])
 }
 
 fn json_answers(bodies: &[(&str, &str)]) -> Vec<Vec<Step>> {

@@ -2,7 +2,7 @@
 //!
 //! `cargo test -p signalbox-tests --test tool_checks -- --nocapture` prints how many calls each
 //! provider's models made, and how many were wrong. What is wrong in the corpus is known by name.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "A corpus that cannot be read has failed.")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "A corpus that cannot be read has failed.")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use checking::answer::{Checks, check_whole};
 use checking::{AnswerCheck, Finding, Mode, Remedy, Report, Schemas, Subject};
 use serde_json::Value;
 use signalbox_tests::corpus::{self, Record};
+use wire::ProtocolId;
 use wire::driver::StreamDriver;
-use wire::{ProtocolId, Quirks};
 
 #[path = "tool_checks/known.rs"]
 mod known;
@@ -94,7 +94,7 @@ fn protocol_of(record: &Record) -> Option<ProtocolId> {
 /// The answer as it was recorded; `None` where it is none.
 fn answer(record: &Record, protocol: ProtocolId) -> Option<ChatResponse> {
     let quirks = catalog::kind(&record.provider).map(|kind| kind.endpoint(protocol).quirks);
-    let quirks = quirks.unwrap_or_else(Quirks::default);
+    let quirks = quirks.unwrap_or_default();
     let protocol = wire::protocol(protocol);
     if !record.stream {
         return protocol.decode_response(&record.body(), &quirks).ok();

@@ -292,7 +292,7 @@ fn answer(record: &Record) -> Vec<u8> {
     )
     .into_bytes();
     let mut chance = Chance::new(&body);
-    let mut cuts: Vec<usize> = (0..1 + body.len() / 512).map(|_| chance.below(body.len())).collect();
+    let mut cuts: Vec<usize> = (0..=body.len() / 512).map(|_| chance.below(body.len())).collect();
     cuts.sort_unstable();
     for piece in chunks(&body, &cuts).into_iter().filter(|piece| !piece.is_empty()) {
         bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());

@@ -273,7 +273,9 @@ fn standard(fields: &mut Map<String, Value>, name: &str) {
     if let Some(Value::String(data)) = fields.get_mut(name)
         && data != "skip_thought_signature_validator"
     {
-        *data = data.replace('-', "+").replace('_', "/").trim_end_matches('=').to_owned();
+        let standard = data.replace('-', "+").replace('_', "/");
+        data.clear();
+        data.push_str(standard.trim_end_matches('='));
     }
 }
 

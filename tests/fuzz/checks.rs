@@ -166,7 +166,9 @@ fn passed_on(events: &[StreamEvent]) {
     let context = AnswerContext { include_usage: true, ..AnswerContext::default() };
     for dialect in ProtocolId::ALL.into_iter().filter_map(|family| wire::dialect(family.as_str())) {
         let (mut encoder, mut out) = (dialect.stream_encoder(&context), Vec::new());
-        events.iter().for_each(|event| encoder.event(event, &mut out));
+        for event in events {
+            encoder.event(event, &mut out);
+        }
         encoder.end(&mut out);
         if !events.is_empty() {
             dialect.encode_response(&fold(events), &context);
