@@ -69,12 +69,39 @@ enum ProseKind {
 struct Call {
     wire_index: Option<u32>,
     wire_id: Option<String>,
+    /// Its id where the wire has none.
+    minted_id: String,
     name: String,
-    part: u32,
+    /// `None` until its name is known to be whole: some send it in pieces, and none behind the first
+    /// of its arguments.
+    part: Option<u32>,
     arguments: Arguments,
 }
 
 impl Call {
+    /// Whether a fragment without an id that says `name` goes on with this call: it repeats the name,
+    /// or brings more of it where this call has an id and the fragment, unlike a call of its own, none.
+    fn goes_on_as(&self, name: &str) -> bool {
+        let is_more_of_it = self.part.is_none() && self.wire_id.is_some();
+        !self.is_whole() && (self.name == name || is_more_of_it)
+    }
+
+    /// Takes what a fragment says of who is called, while that may still change: the next piece of
+    /// the name, the name as far as it is known, or the same name again.
+    fn more_of_its_head(&mut self, id: Option<&str>, name: Option<&str>) {
+        if self.part.is_some() {
+            return;
+        }
+        if let (None, Some(id)) = (&self.wire_id, id) {
+            self.wire_id = Some(id.to_owned());
+        }
+        match name {
+            Some(name) if name.starts_with(&self.name) => name.clone_into(&mut self.name),
+            Some(name) => self.name.push_str(name),
+            None => {}
+        }
+    }
+
     /// Whether the arguments are a complete JSON value already.
     fn is_whole(&self) -> bool {
         self.arguments.is_whole()
@@ -144,8 +171,9 @@ impl ChoiceState {
             return;
         }
         self.end_prose(sink);
-        for call in &self.calls {
-            sink.end(call.part);
+        self.start_waiting(sink);
+        for part in self.calls.iter().filter_map(|call| call.part) {
+            sink.end(part);
         }
         for value in std::mem::take(&mut self.customs) {
             self.opaque(value, sink);
@@ -194,6 +222,7 @@ impl ChoiceState {
                 Value::String(text) => self.prose(ProseKind::Text, text, sink),
                 other => {
                     self.end_prose(sink);
+                    self.start_waiting(sink);
                     self.opaque(other, sink);
                 }
             },
@@ -244,6 +273,7 @@ impl ChoiceState {
             Some(prose) if prose.kind == kind && !prose.is_sealed => return prose.part,
             _ => self.end_prose(sink),
         }
+        self.start_waiting(sink);
         let started = match kind {
             ProseKind::Text => PartKind::Text,
             ProseKind::Reasoning => PartKind::Reasoning,
@@ -272,24 +302,36 @@ impl ChoiceState {
             // A piece of a call whose beginning was lost: nobody can run a call without a name.
             return;
         }
-        let position = known.unwrap_or_else(|| {
-            let id = call.id.filter(|id| !id.is_empty());
-            self.start_call(call.index, id, name.unwrap_or_default(), answer_key, sink)
-        });
+        let id = call.id.filter(|id| !id.is_empty());
+        let name = name.filter(|name| !name.is_empty());
+        let position = match known {
+            Some(position) => {
+                self.calls[position].more_of_its_head(id.as_deref(), name.as_deref());
+                position
+            }
+            None => self.begin_call(call.index, id, name.unwrap_or_default(), answer_key, sink),
+        };
         let pieces = match arguments {
             Value::Null => String::new(),
             Value::String(pieces) => pieces,
             object => object.to_string(),
         };
+        let signature = thought_signature(&call.extra_content);
+        if pieces.is_empty() && signature.is_none() {
+            return;
+        }
+        self.start_waiting(sink);
         let open = &mut self.calls[position];
+        let Some(part) = open.part else { return };
         open.arguments.push(&pieces);
-        sink.delta(open.part, PartDelta::Arguments(pieces));
-        if let Some(signature) = thought_signature(&call.extra_content) {
-            sink.delta(open.part, PartDelta::Signature(signature.to_owned()));
+        sink.delta(part, PartDelta::Arguments(pieces));
+        if let Some(signature) = signature {
+            sink.delta(part, PartDelta::Signature(signature.to_owned()));
         }
     }
 
-    fn start_call(
+    /// A call whose part starts when its name is whole; those before it start now.
+    fn begin_call(
         &mut self,
         wire_index: Option<u32>,
         wire_id: Option<String>,
@@ -298,11 +340,19 @@ impl ChoiceState {
         sink: &mut Sink<'_>,
     ) -> usize {
         self.end_prose(sink);
-        let id = wire_id.clone().unwrap_or_else(|| self.mint_id(answer_key));
-        let kind = PartKind::ToolCall { id, name: name.clone(), is_server_side: false };
-        let part = sink.start(self.index, kind);
-        self.calls.push(Call { wire_index, wire_id, name, part, arguments: Arguments::default() });
+        self.start_waiting(sink);
+        let minted_id = self.mint_id(answer_key);
+        let arguments = Arguments::default();
+        self.calls.push(Call { wire_index, wire_id, minted_id, name, part: None, arguments });
         self.calls.len() - 1
+    }
+
+    /// Starts the part of the call that has none yet: the last one begun.
+    fn start_waiting(&mut self, sink: &mut Sink<'_>) {
+        let Some(call) = self.calls.last_mut().filter(|call| call.part.is_none()) else { return };
+        let id = call.wire_id.clone().unwrap_or_else(|| call.minted_id.clone());
+        let kind = PartKind::ToolCall { id, name: call.name.clone(), is_server_side: false };
+        call.part = Some(sink.start(self.index, kind));
     }
 
     /// An id for a call that came without one: the same for the same answer, another for the next
@@ -341,7 +391,7 @@ impl ChoiceState {
             // The name again on each piece, or another call without an id?
             (None, Some(name)) => numbered()
                 .or_else(|| last.filter(|_| fragment.index.is_none()))
-                .filter(|position| self.calls[*position].name == name && !self.calls[*position].is_whole()),
+                .filter(|position| self.calls[*position].goes_on_as(name)),
             // A number that no call has belongs to one whose beginning was lost.
             (None, None) => numbered()
                 .or_else(|| last.filter(|last| !is_numbered || self.calls[*last].wire_index.is_none())),
@@ -370,6 +420,7 @@ impl ChoiceState {
 
     fn image(&mut self, part: Value, sink: &mut Sink<'_>) {
         self.end_prose(sink);
+        self.start_waiting(sink);
         let url = part.get("image_url").map(|image| image.get("url").unwrap_or(image));
         match url.and_then(Value::as_str) {
             Some(url) => {
