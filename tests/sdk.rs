@@ -1,5 +1,5 @@
-//! The port through the official OpenAI and Anthropic SDKs for Python and Node, with recorded answers
-//! of three protocols replayed byte for byte behind it.
+//! The port through the official SDKs of OpenAI, Anthropic and Google for Python and Node, with recorded
+//! answers of three protocols replayed byte for byte behind it.
 //!
 //! This test writes a plan (which model to ask for, what a plain reading of the record says), starts
 //! the upstream and the daemon, runs all SDKs' tests over it, and then looks at the requests that
@@ -21,7 +21,7 @@ use wire::ProtocolId;
 const PROTOCOLS: [&str; 3] = ["openai-chat", "anthropic-messages", "gemini-generate"];
 
 /// Whose SDKs ask: a file of tests for Python and one for Node each.
-const VENDORS: [&str; 2] = ["openai", "anthropic"];
+const VENDORS: [&str; 3] = ["openai", "anthropic", "google"];
 
 /// Records that no SDK can be asked about, by a piece of their id, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
