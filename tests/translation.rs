@@ -68,8 +68,10 @@ impl Case {
     }
 }
 
+type Cases = fn() -> Vec<Case>;
+
 /// What clients speak, each with its conversations: a file per dialect.
-const DIALECTS: &[(&str, fn() -> Vec<Case>)] = &[
+const DIALECTS: &[(&str, Cases)] = &[
     ("openai-chat", openai_chat::cases),
     ("openai-responses", openai_responses::cases),
     ("anthropic-messages", anthropic_messages::cases),

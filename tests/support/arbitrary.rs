@@ -151,9 +151,10 @@ fn images(says: Says) -> Vec<BoxedStrategy<Part>> {
 }
 
 fn documents(says: Says) -> Vec<BoxedStrategy<Part>> {
-    let name = match says.pdf_names {
-        true => word().prop_map(|name| Some(format!("{name}.pdf"))).boxed(),
-        false => Just(None).boxed(),
+    let name = if says.pdf_names {
+        word().prop_map(|name| Some(format!("{name}.pdf"))).boxed()
+    } else {
+        Just(None).boxed()
     };
     let named = move |sources: BoxedStrategy<Media>| {
         (sources, name.clone())
