@@ -64,7 +64,15 @@ pub struct UsageReading {
 /// Reads `body`, an event stream or one document, as `provider` means it.
 pub fn read(provider: &str, is_stream: bool, body: &str) -> Reading {
     let mut reading = Reading::default();
-    for document in documents(is_stream, body) {
+    // A whole answer is its message. Perplexity puts an empty delta beside it, and a message with all
+    // of the text so far beside each delta of a stream.
+    let is_whole = !is_stream || body.trim_start().starts_with('{');
+    for mut document in documents(is_stream, body) {
+        for choice in document["choices"].as_array_mut().into_iter().flatten() {
+            if is_whole && choice["message"].is_object() {
+                choice["delta"] = Value::Null;
+            }
+        }
         read_document(provider, &document, &mut reading);
     }
     reading

@@ -710,3 +710,14 @@ fn lists_of_models_are_read_in_everyones_shape() {
     assert_eq!(read(json!([{"id": "t"}])).unwrap()[0].id, "t");
     assert_eq!(read(json!({"hello": 1})).unwrap_err().kind, ErrorKind::InvalidResponse);
 }
+
+/// As Perplexity writes its whole answers.
+#[test]
+fn a_whole_answers_message_counts_and_not_the_empty_delta_beside_it() {
+    let message = json!({"role": "assistant", "content": "Paris."});
+    let delta = json!({"role": "assistant", "content": ""});
+    let choice = json!({"index": 0, "message": message, "delta": delta, "finish_reason": "stop"});
+    let body = json!({"id": "x", "object": "chat.completion", "choices": [choice]}).to_string();
+    let answer = client::OpenAiChat.decode_response(body.as_bytes(), &Quirks::default()).unwrap();
+    assert_eq!(answer.choices[0].parts, [Part::text("Paris.")]);
+}

@@ -63,12 +63,16 @@ impl Decoder {
     /// A whole answer. Its JSON is closed, so nothing of it is missing, whether a finish reason
     /// was sent or not.
     pub(super) fn whole(mut self, body: &[u8]) -> Result<ChatResponse, Error> {
-        let chunk: Chunk<'_> = serde_json::from_slice(body).map_err(|error| {
+        let mut chunk: Chunk<'_> = serde_json::from_slice(body).map_err(|error| {
             let is_cut = error.is_eof() && body.trim_ascii_start().starts_with(b"{");
             if is_cut { cut() } else { not_an_answer() }
         })?;
         if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
             return Err(not_an_answer());
+        }
+        // Perplexity's whole answers hold an empty delta beside the message.
+        for choice in chunk.choices.iter_mut().flatten().filter(|choice| choice.message.is_some()) {
+            choice.delta = None;
         }
         let mut events = Vec::new();
         self.chunk(chunk, &mut events)?;
