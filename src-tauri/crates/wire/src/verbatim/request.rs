@@ -9,7 +9,8 @@ use super::tap::{StreamForm, TapOptions};
 use super::{Edit, Said, Translate, Verbatim};
 use crate::signatures::has_sealed;
 use crate::{
-    Headers, HttpRequest, Protocol, Quirks, TargetContext, gemini_generate, openai_chat, openai_responses,
+    Headers, HttpRequest, Protocol, Quirks, TargetContext, anthropic_messages, gemini_generate, openai_chat,
+    openai_responses,
 };
 
 /// The headers of a client's that say how its body is to be read; nothing else is passed on, no key,
@@ -61,6 +62,7 @@ pub fn request(
         rules.allow_chat()?;
         rules.chat(&mut change, &mut tap)?;
     }
+    tap.hides_done = family == anthropic_messages::FAMILY;
     if family == gemini_generate::FAMILY && request.stream && !asks_for_events(said.query) {
         http.query.retain(|(name, _)| name != "alt");
         tap.form = StreamForm::Array;

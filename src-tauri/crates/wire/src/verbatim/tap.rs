@@ -5,6 +5,7 @@
 //! | a whole frame, a comment, a ping | its bytes |
 //! | a malformed frame | nothing; it is counted |
 //! | a report of usage alone, which we and not the client asked for | nothing |
+//! | OpenAI's last word `[DONE]`, in a family that has none | nothing |
 //! | the protocol's own error | its bytes, and nothing after it |
 //! | a frame in which the stream fails otherwise | nothing: our word takes its place |
 //! | the protocol's last word without a finish reason | nothing: it would look like a clean end |
@@ -40,6 +41,9 @@ pub struct TapOptions {
     pub form: StreamForm,
     /// Usage was asked for in the client's name, which does not expect it.
     pub hides_usage: bool,
+    /// A `[DONE]` is no word of this family: Anthropic's own SDKs raise at the one with which
+    /// OpenRouter ends its Messages.
+    pub hides_done: bool,
 }
 
 /// Bytes for the client, in the order of the stream.
@@ -274,6 +278,7 @@ impl Tap {
         self.has_finish |= events.iter().any(|event| matches!(event, StreamEvent::Finish { .. }));
         let is_left_out = self.driver.counters().malformed > before.malformed
             || (self.options.hides_usage && is_usage_alone(text, events))
+            || (self.options.hides_done && is_done(text))
             || (!self.has_finish && is_last_word(text));
         self.left_out += u64::from(is_left_out);
         !is_left_out
@@ -330,6 +335,10 @@ fn is_usage_alone(text: &[u8], events: &[StreamEvent]) -> bool {
         && memchr::memmem::find(text, b"\"usage\"").is_some()
         && serde_json::from_slice::<Chunk>(&data_of(text))
             .is_ok_and(|chunk| chunk.usage.is_some() && chunk.choices.is_none_or(|all| all.is_empty()))
+}
+
+fn is_done(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"[DONE]").is_some() && data_of(text) == b"[DONE]"
 }
 
 /// Whether the piece ends a stream (of Chat Completions or Messages), whatever came before it.
