@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::daemon::Daemon;
 use signalbox_tests::reading::gemini_generate::leaves;
-use signalbox_tests::reading::{anthropic_messages, gemini_generate, openai_chat};
+use signalbox_tests::reading::{anthropic_messages, gemini_generate, openai_chat, openai_responses};
 use signalbox_tests::replay::{Arrived, Replay, Take, model};
 use wire::ProtocolId;
 
 const PROTOCOLS: [&str; 3] = ["openai-chat", "anthropic-messages", "gemini-generate"];
 
-/// Whose SDKs ask: a file of tests for Python and one for Node each.
-const VENDORS: [&str; 3] = ["openai", "anthropic", "google"];
+/// Which SDKs ask, and OpenAI's in both of its forms: a file of tests for Python and one for Node each.
+const SDKS: [&str; 4] = ["openai", "responses", "anthropic", "google"];
 
 /// Records that no SDK can be asked about, by a piece of their id, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -43,6 +43,9 @@ async fn the_official_sdks_see_what_the_records_say() -> Result<()> {
         let Some(records) = corpus::records(protocol) else { return Ok(()) };
         plan.take(protocol, &records);
     }
+    if let Some(records) = corpus::records("openai-responses") {
+        plan.responses(&records);
+    }
     let replay = Replay::start(plan.takes.clone()).await?;
     // Hundreds of recorded errors are no news.
     let environment = [("SIGNALBOX_REPLAY_KEY", "sk-replayed"), ("SIGNALBOX_LOG", "error")];
@@ -57,19 +60,24 @@ async fn the_official_sdks_see_what_the_records_say() -> Result<()> {
     std::fs::write(&file, document.to_string())?;
     println!("{}", plan.summary());
 
-    for vendor in VENDORS {
-        python(&format!("test_{vendor}.py"), &file).await?;
-        judge_arrived(&plan, &replay.arrived())?;
-        node(&format!("{vendor}.test.mjs"), &file).await?;
+    let mut failed = Vec::new();
+    for sdk in SDKS {
+        // Both languages at once; every SDK is asked, whatever another found.
+        let (of_python, of_node) = (format!("test_{sdk}.py"), format!("{sdk}.test.mjs"));
+        let (python, node) = tokio::join!(python(&of_python, &file), node(&of_node, &file));
+        for (language, outcome) in [("Python", python), ("Node", node)] {
+            failed.extend(outcome.err().map(|error| format!("{sdk} for {language}: {error:#}")));
+        }
         judge_arrived(&plan, &replay.arrived())?;
     }
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
     Ok(())
 }
 
 async fn python(tests: &str, cases: &Path) -> Result<()> {
     let python = std::env::var("SIGNALBOX_PYTHON").context("SIGNALBOX_PYTHON names the prepared Python")?;
     let mut command = tokio::process::Command::new(python);
-    command.args(["-m", "pytest", "-q", "--maxfail=40", "-p", "no:cacheprovider", tests]);
+    command.args(["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", tests]);
     run(command, "python", cases).await
 }
 
@@ -83,7 +91,7 @@ async fn run(mut command: tokio::process::Command, sdk: &str, cases: &Path) -> R
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sdk/");
     let status =
         command.current_dir(format!("{folder}{sdk}")).env("SIGNALBOX_SDK_CASES", cases).status().await?;
-    ensure!(status.success(), "the {sdk} SDK's tests failed");
+    ensure!(status.success(), "its tests failed ({status})");
     Ok(())
 }
 
@@ -111,13 +119,17 @@ impl Plan {
             match expected(protocol, record) {
                 Some(expected) => {
                     let model = self.model(protocol, record, Take::of(record));
-                    self.case(kind, protocol, record, &model, &json!({ "expected": expected }));
+                    let more = json!({"expected": expected, "sent": sent(protocol, record)});
+                    self.case(kind, protocol, record, &model, &more);
                 }
                 None => self.in_band_error(protocol, record),
             }
         }
         self.broken(protocol, records);
         self.vision_and_tools(protocol, records);
+        if protocol == "anthropic-messages" {
+            self.thought(protocol, records);
+        }
     }
 
     fn case(&mut self, kind: &str, protocol: &str, record: &Record, model: &str, more: &Value) {
@@ -128,6 +140,7 @@ impl Plan {
             "model": model,
             "stream": record.stream,
             "expected": null,
+            "sent": null,
         });
         for (name, value) in more.as_object().into_iter().flatten() {
             case[name] = value.clone();
@@ -215,6 +228,51 @@ impl Plan {
         self.case("tool_loop", protocol, calling, &first, &more);
     }
 
+    /// A signed thought that goes out to a client of another family and comes back.
+    fn thought(&mut self, protocol: &str, records: &[Record]) {
+        let signed = |record: &Record| {
+            let body: Value = serde_json::from_str(record.response.body_text.as_deref()?).ok()?;
+            let first = &body["content"][0];
+            let signature = first["signature"].as_str().filter(|signature| !signature.is_empty())?;
+            (first["type"] == "thinking" && body["stop_reason"] == "end_turn").then(|| signature.to_owned())
+        };
+        let whole = records.iter().filter(|record| !record.stream && record.response.status < 400);
+        let Some((record, signature)) = whole.filter_map(|record| Some((record, signed(record)?))).next()
+        else {
+            return;
+        };
+        let Some(answer) = read(protocol, record) else { return };
+        let [first, second] = [(); 2].map(|()| self.model(protocol, record, Take::of(record)));
+        let text = &answer.choices[0].text;
+        let more = json!({"second_model": second, "second_text": text, "signature": signature});
+        self.case("thought_loop", protocol, record, &first, &more);
+    }
+
+    /// Answers of Responses' own providers. They pass as they are, and only a client of Responses is
+    /// asked about them.
+    fn responses(&mut self, records: &[Record]) {
+        let protocol = "openai-responses";
+        for record in records.iter().filter(|record| record.response.status < 400) {
+            let Some(body) = record.response.body_text.as_deref() else { continue };
+            // A fixture of four answers strung together is no one stream.
+            let is_one = body.matches("event: response.created").count() <= 1;
+            let reading = openai_responses::read(record.stream, body);
+            let (true, None, Some(finish)) = (is_one, &reading.error, &reading.finish) else { continue };
+            let call = |call: &Value| json!({"name": call[1], "arguments": arguments(call[2].as_str().unwrap_or(""))});
+            let choice = json!({
+                "text": reading.texts("text"),
+                "refusal": reading.texts("refusal"),
+                "calls": reading.calls().iter().map(call).collect::<Vec<_>>(),
+                "finish_reason": finish,
+            });
+            let usage = reading.usage.map(|usage| json!({"input": usage.input, "output": usage.output}));
+            let kind = if record.stream { "responses_stream" } else { "responses_whole" };
+            let model = self.model(protocol, record, Take::of(record));
+            let expected = json!({"choices": [choice], "usage": usage});
+            self.case(kind, protocol, record, &model, &json!({ "expected": expected }));
+        }
+    }
+
     fn settings(&self, replay: &Replay) -> String {
         let provider = |((provider, protocol), id): (&(String, String), &String)| {
             let (kind, url) = (kind(provider, protocol), replay.url());
@@ -258,6 +316,7 @@ fn kind(provider: &str, protocol: &str) -> String {
     }
     match protocol {
         "openai-chat" => "openai-compatible",
+        "openai-responses" => "openai",
         "anthropic-messages" => "anthropic-compatible",
         _ => "google",
     }
@@ -423,6 +482,65 @@ fn read_gemini(body: &str) -> Answer {
     Answer { choices: choices.collect(), usage, has_error: false }
 }
 
+// === what the bytes themselves say, which a client of the same family sees unchanged ===
+
+/// What the provider itself wrote where a client of its family gets its bytes: why each choice
+/// ended, its calls' ids and the two totals of usage; and what makes an official SDK give up.
+fn sent(protocol: &str, record: &Record) -> Value {
+    let body = record.response.body_text.as_deref().unwrap_or("");
+    match protocol {
+        "openai-chat" => sent_chat(body),
+        // Two messages in one stream.
+        "anthropic-messages" => {
+            let starts = payloads(body).iter().filter(|event| event["type"] == "message_start").count();
+            json!({ "repeats_start": starts > 1 })
+        }
+        // The recorded client asked for enumerations as numbers; an official SDK does not.
+        "gemini-generate" => {
+            let path = record.request.as_ref().map_or("", |request| request.path.as_str());
+            json!({ "has_numbers": path.contains("enum-encoding") })
+        }
+        _ => Value::Null,
+    }
+}
+
+/// The events of a stream, or the one document.
+fn payloads(body: &str) -> Vec<Value> {
+    let whole = serde_json::from_str(body).ok().filter(Value::is_object);
+    whole.map_or_else(
+        || {
+            let lines = body.lines().filter_map(|line| line.strip_prefix("data:"));
+            lines.filter_map(|data| serde_json::from_str(data.trim()).ok()).collect()
+        },
+        |document| vec![document],
+    )
+}
+
+fn sent_chat(body: &str) -> Value {
+    let (mut finish, mut ids, mut usage) = (BTreeMap::new(), BTreeMap::new(), Value::Null);
+    for payload in payloads(body) {
+        if payload["usage"].is_object() {
+            let count = |name: &str| payload["usage"][name].as_u64();
+            usage = json!({"input": count("prompt_tokens"), "output": count("completion_tokens")});
+        }
+        for (at, choice) in payload["choices"].as_array().into_iter().flatten().enumerate() {
+            let index = choice["index"].as_u64().unwrap_or(at as u64);
+            let reason = finish.entry(index).or_insert(Value::Null);
+            if !choice["finish_reason"].is_null() {
+                *reason = choice["finish_reason"].clone();
+            }
+            let calls = choice["message"]["tool_calls"].as_array();
+            let called: Vec<Value> = calls.into_iter().flatten().map(|call| call["id"].clone()).collect();
+            ids.insert(index, called);
+        }
+    }
+    json!({
+        "finish": finish.into_values().collect::<Vec<_>>(),
+        "ids": ids.into_values().collect::<Vec<_>>(),
+        "usage": usage,
+    })
+}
+
 fn counts(usage: &canonical::Usage) -> [u64; 4] {
     [
         usage.input_tokens,
@@ -460,6 +578,17 @@ fn judge_arrived(plan: &Plan, arrived: &[Arrived]) -> Result<()> {
             Some("tool_loop") => {
                 let body = &last(&case["second_model"])?.body;
                 ensure!(has_result(protocol, body), "{}: no tool result in {body}", case["id"]);
+            }
+            // Only Responses' SDKs play this one, and not first.
+            Some("thought_loop") => {
+                if let Ok(arrived) = last(&case["second_model"]) {
+                    let back = arrived.body.pointer("/messages/1/content/0/signature");
+                    ensure!(
+                        back == Some(&case["signature"]),
+                        "{}: the thought came back unsigned",
+                        case["id"]
+                    );
+                }
             }
             _ => {}
         }

@@ -90,7 +90,9 @@ for (const one of cases("whole")) {
 for (const one of cases("stream")) {
   const isBroken = one.expected.choices.some((choice) => choice.calls.some((call) => isText(call.arguments)));
   // Through the SDK's own accumulator. What is no JSON it reads as far as it can.
-  test(`stream: ${one.id}`, { skip: isBroken }, async () => {
+  // Two answers' beginnings in one stream, which this SDK refuses of Anthropic itself too.
+  const refuses = one.protocol === "anthropic-messages" && one.sent.repeats_start;
+  test(`stream: ${one.id}`, { skip: isBroken || refuses }, async () => {
     check(await client.messages.stream(asked(one)).finalMessage(), one.expected);
   });
 }
@@ -174,4 +176,31 @@ test("a thread is refused in the words that the SDK goes on from", async () => {
     client.messages.create({ ...hello, thread: { type: "create" } }),
     (error) => error.errorCode === "thread_unsupported_request" && error.details.unsupported[0] === "thread",
   );
+});
+
+const rehearsed = (model, more = {}) => ({ ...hello, model: `rehearsal/${model}`, max_tokens: 1000, ...more });
+
+test("the rehearsal answers whole and streamed", async () => {
+  const whole = await client.messages.create(rehearsed("fast"));
+  const streamed = await client.messages.stream(rehearsed("fast")).finalMessage();
+  assert.ok(textOf(whole));
+  assert.equal(textOf(streamed), textOf(whole));
+  assert.equal(streamed.stop_reason, "end_turn");
+});
+
+test("the rehearsal calls a tool", async () => {
+  const [call] = ofType(await client.messages.create(rehearsed("drill-tool", { tools })), "tool_use");
+  assert.equal(call.name, "get_weather");
+  assert.ok("city" in call.input);
+});
+
+test("the rehearsal's failures raise", async () => {
+  await assert.rejects(client.messages.create(rehearsed("drill-429")), (error) => {
+    assert.equal(error.headers.get("retry-after"), "2");
+    return error instanceof sdk.RateLimitError;
+  });
+  for (const drill of ["503", "500-html"]) {
+    await assert.rejects(client.messages.create(rehearsed(`drill-${drill}`)), sdk.InternalServerError);
+  }
+  await assert.rejects(client.messages.stream(rehearsed("drill-cut")).finalMessage(), sdk.APIError);
 });

@@ -218,3 +218,30 @@ def test_a_thread_is_refused_in_the_words_that_the_sdk_goes_on_from():
         hello(extra_body={"thread": {"type": "create"}})
     assert type(caught.value).__name__ == "ThreadUnsupportedRequestError"
     assert caught.value.body["error"]["details"]["unsupported"] == ["thread"]
+
+
+def test_the_rehearsal_answers_whole_and_streamed():
+    whole = hello(model="rehearsal/fast", max_tokens=1000)
+    request = {"model": "rehearsal/fast", "max_tokens": 1000, "messages": [{"role": "user", "content": "Hello"}]}
+    with CLIENT.messages.stream(**request) as stream:
+        streamed = stream.get_final_message()
+    assert whole.content[0].text and streamed.content[0].text == whole.content[0].text
+    assert whole.stop_reason == streamed.stop_reason == "end_turn"
+
+
+def test_the_rehearsal_calls_a_tool():
+    answer = hello(model="rehearsal/drill-tool", max_tokens=1000, tools=TOOLS)
+    calls = [block for block in answer.content if block.type == "tool_use"]
+    assert [call.name for call in calls] == ["get_weather"] and "city" in calls[0].input
+
+
+def test_the_rehearsals_failures_raise():
+    with pytest.raises(anthropic.RateLimitError) as caught:
+        hello(model="rehearsal/drill-429")
+    assert caught.value.response.headers["retry-after"] == "2"
+    with pytest.raises(anthropic.InternalServerError):
+        hello(model="rehearsal/drill-503")
+    with pytest.raises(anthropic.InternalServerError):
+        hello(model="rehearsal/drill-500-html")
+    with pytest.raises(anthropic.APIError):
+        list(hello(model="rehearsal/drill-cut", stream=True))

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import urllib.request
 
 import pytest
@@ -50,6 +51,11 @@ def cases(kind):
     return [pytest.param(case, id=case["id"]) for case in PLAN["cases"] if case["kind"] == kind]
 
 
+def readable(kind):
+    """Without answers whose recorded client asked for numbers instead of names, as no SDK of these does."""
+    return [case for case in cases(kind) if not (case.values[0]["sent"] or {}).get("has_numbers")]
+
+
 def asked(case, **more):
     """The request: thoughts are wanted, tools declared where the recorded answer calls some."""
     expected = case["expected"] or {"choices": []}
@@ -86,52 +92,65 @@ class Seen:
         assert self.finish is None, "a candidate goes on after its finish"
         for part in (candidate.content and candidate.content.parts) or []:
             if part.function_call:
-                self.calls.append(part.function_call)
+                self.call(part.function_call)
             elif part.text and part.thought:
                 self.thoughts += part.text
             elif part.text:
                 self.text += part.text
         self.finish = candidate.finish_reason and candidate.finish_reason.name
 
+    def call(self, call):
+        """A call begins with its name; what has none goes on with the arguments of the last."""
+        if call.name:
+            self.calls.append({"name": call.name, "id": call.id, "arguments": leaves(call.args or {})})
+        arguments = self.calls[-1]["arguments"]
+        for piece in call.partial_args or []:
+            place = re.sub(r"\.|\[", "/", piece.json_path.removeprefix("$")).replace("]", "")
+            if piece.string_value is not None:
+                arguments[place] = arguments.get(place, "") + piece.string_value
+            elif (value := piece.number_value if piece.bool_value is None else piece.bool_value) is not None:
+                arguments[place] = value
+
     def check(self, choice, is_verbatim):
         assert self.text == choice["text"] + choice["refusal"]
         assert self.thoughts == choice["reasoning"]
-        seen = [{"name": call.name, "arguments": leaves(call.args or {})} for call in self.calls]
+        seen = [{"name": call["name"], "arguments": call["arguments"]} for call in self.calls]
         assert seen == [{"name": call["name"], "arguments": as_args(call["arguments"])} for call in choice["calls"]]
         assert self.finish in STOPS[choice["finish_reason"]]
-        ids = [call.id for call in self.calls]
+        ids = [call["id"] for call in self.calls]
         # Google's own bytes pass unchanged, and it gives few calls an id.
         assert is_verbatim or (all(ids) and len(set(ids)) == len(ids)), ids
 
 
 def check(chunks, case):
     expected, is_verbatim = case["expected"], case["protocol"] == "gemini-generate"
-    seen, usage = {}, None
+    seen, usage = {}, {}
     for chunk in chunks:
         assert is_verbatim or (chunk.response_id and chunk.model_version)
         for candidate in chunk.candidates or []:
             seen.setdefault(candidate.index or 0, Seen()).take(candidate)
-        usage = chunk.usage_metadata or usage
+        # A later report adds to an earlier one.
+        usage |= chunk.usage_metadata.model_dump(exclude_none=True) if chunk.usage_metadata else {}
     assert len(seen) == len(expected["choices"])
     for index, choice in enumerate(expected["choices"]):
         seen[index].check(choice, is_verbatim)
     if expected["usage"] is None:
-        assert usage is None
+        assert not usage
         return
     assert {
-        "input": (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
-        "output": (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
-        "cached": usage.cached_content_token_count or 0,
-        "reasoning": usage.thoughts_token_count or 0,
+        "input": usage.get("prompt_token_count", 0) + usage.get("tool_use_prompt_token_count", 0),
+        "output": usage.get("candidates_token_count", 0) + usage.get("thoughts_token_count", 0),
+        "cached": usage.get("cached_content_token_count", 0),
+        "reasoning": usage.get("thoughts_token_count", 0),
     } == expected["usage"]
 
 
-@pytest.mark.parametrize("case", cases("whole"))
+@pytest.mark.parametrize("case", readable("whole"))
 def test_generate(case):
     check([CLIENT.models.generate_content(**asked(case))], case)
 
 
-@pytest.mark.parametrize("case", cases("stream"))
+@pytest.mark.parametrize("case", readable("stream"))
 def test_stream(case):
     check(CLIENT.models.generate_content_stream(**asked(case)), case)
 
@@ -207,8 +226,9 @@ def test_a_prefix_before_the_model_is_understood():
 
 
 def test_a_wrong_key_is_refused():
+    stranger = client("sb-wrong")
     with pytest.raises(errors.ClientError) as caught:
-        client("sb-wrong").models.generate_content(model=PLAN["route"], contents="Hello")
+        stranger.models.generate_content(model=PLAN["route"], contents="Hello")
     assert (caught.value.code, caught.value.status) == (401, "UNAUTHENTICATED")
 
 
@@ -223,3 +243,26 @@ def test_a_bad_request_names_its_field():
     with pytest.raises(errors.ClientError) as caught:
         CLIENT.models.generate_content(model=PLAN["route"], contents=[contents])
     assert caught.value.code == 400 and "contents[0].role" in caught.value.message
+
+
+def test_the_rehearsal_answers_whole_and_streamed():
+    whole = CLIENT.models.generate_content(model="rehearsal/fast", contents="Hello")
+    chunks = list(CLIENT.models.generate_content_stream(model="rehearsal/fast", contents="Hello"))
+    assert whole.text and "".join(chunk.text or "" for chunk in chunks) == whole.text
+    assert chunks[-1].candidates[0].finish_reason.name == "STOP"
+
+
+def test_the_rehearsal_calls_a_tool():
+    config = types.GenerateContentConfig(tools=TOOLS)
+    answer = CLIENT.models.generate_content(model="rehearsal/drill-tool", contents="Hello", config=config)
+    assert [call.name for call in answer.function_calls] == ["get_weather"]
+    assert "city" in answer.function_calls[0].args
+
+
+def test_the_rehearsals_failures_raise():
+    for drill, kind, code in [("429", errors.ClientError, 429), ("503", errors.ServerError, 503)]:
+        with pytest.raises(kind) as caught:
+            CLIENT.models.generate_content(model=f"rehearsal/drill-{drill}", contents="Hello")
+        assert caught.value.code in (code, 502)
+    with pytest.raises(errors.APIError):
+        list(CLIENT.models.generate_content_stream(model="rehearsal/drill-cut", contents="Hello"))

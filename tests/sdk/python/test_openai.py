@@ -67,14 +67,40 @@ def arguments(text):
         return text
 
 
+# Where providers of OpenAI's family write what a model thought.
+THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
+
+
+def is_verbatim(case):
+    """Providers of OpenAI's own family are heard in their own bytes: no field is added to them."""
+    return case["protocol"] == "openai-chat"
+
+
+def thought(said):
+    fields = (getattr(said, name, None) for name in THOUGHTS)
+    return next((field for field in fields if isinstance(field, str) and field), "")
+
+
+def prose(content):
+    """Mistral's models that think write a list where OpenAI has a string."""
+    if isinstance(content, list):
+        return "".join(piece["text"] for piece in content if piece["type"] == "text")
+    return content or ""
+
+
 def seen_choice(message, finish_reason):
+    if message is None:
+        # Azure's filter leaves a choice without any message.
+        return {"text": "", "refusal": "", "reasoning": "", "calls": [], "finish_reason": finish_reason}
+    functions = [call.function for call in message.tool_calls or []]
+    # The form before tools.
+    functions += [message.function_call] if message.function_call and message.function_call.name else []
     return {
-        "text": message.content or "",
+        "text": prose(message.content),
         "refusal": message.refusal or "",
-        "reasoning": getattr(message, "reasoning_content", None) or "",
+        "reasoning": thought(message),
         "calls": [
-            {"name": call.function.name, "arguments": arguments(call.function.arguments)}
-            for call in message.tool_calls or []
+            {"name": function.name, "arguments": arguments(function.arguments or "")} for function in functions
         ],
         "finish_reason": finish_reason,
     }
@@ -91,32 +117,119 @@ def seen_usage(usage):
     }
 
 
-def check_calls(message):
-    """Ids are there and differ, so that results can be sent back."""
-    ids = [call.id for call in message.tool_calls or []]
-    assert all(ids) and len(set(ids)) == len(ids), ids
+def check(case, seen, usage):
+    """Text, refusals and calls are the reading's in either lane. Why an answer ended and what it
+    used are in the provider's own words where its bytes are passed on, and so are its thoughts."""
+    expected = case["expected"]["choices"]
+    if not is_verbatim(case):
+        assert seen == expected
+        assert seen_usage(usage) == case["expected"]["usage"]
+        return
+    reasons = [choice["finish_reason"] for choice in seen]
+    assert reasons == case["sent"]["finish"]
+    own = [
+        {**choice, "finish_reason": reason, "reasoning": one["reasoning"] and choice["reasoning"]}
+        for choice, reason, one in zip(expected, reasons, seen, strict=True)
+    ]
+    assert seen == own
+    totals = usage and {"input": usage.prompt_tokens, "output": usage.completion_tokens}
+    assert totals == case["sent"]["usage"]
+
+
+def check_calls(case, message):
+    """Ids are there and differ, so that results can be sent back; a provider's own are its affair."""
+    ids = [call.id for call in (message.tool_calls if message else None) or []]
+    assert is_verbatim(case) or (all(ids) and len(set(ids)) == len(ids)), ids
 
 
 @pytest.mark.parametrize("case", cases("whole"))
 def test_chat(case):
     answer = ask(case)
-    assert answer.object == "chat.completion"
-    assert [seen_choice(choice.message, choice.finish_reason) for choice in answer.choices] == case["expected"][
-        "choices"
-    ]
-    assert seen_usage(answer.usage) == case["expected"]["usage"]
+    assert is_verbatim(case) or answer.object == "chat.completion"
+    check(case, [seen_choice(choice.message, choice.finish_reason) for choice in answer.choices], answer.usage)
     for choice in answer.choices:
-        check_calls(choice.message)
+        check_calls(case, choice.message)
+    if is_verbatim(case):
+        ids = [
+            [call.id for call in (choice.message.tool_calls if choice.message else None) or []] for choice in answer.choices
+        ]
+        assert ids == case["sent"]["ids"]
+
+
+# What the SDK's own accumulator makes of some providers' own bytes. Every one of these streams is read
+# whole by `test_pieces`; a client that talks to the provider itself sees the same.
+GIVES_UP = {
+    "mistral-reasoning.chunks": "content is a list, whose entries have no index",
+    "chat_mistral_hybrid_reasoning_streams": "content is a list; the text after it loses its first piece",
+    "mistral-small-latest_streams_thinking": "content is a list; the text after it loses its first piece",
+    "test_synchronous_streaming_chat_completions_with_tool_call_response": "calls without an index",
+    "logfire/tests/otel_integrations/cassettes/test_openai/test_openrouter_streaming_reasoning": "details without an index",
+    "test_openrouter_web_search_annotations_stream": "annotations without an index",
+    "copilot/streaming/example_streaming_prompt": "no object in any chunk",
+    "copilot/streaming/streaming_smoke": "no object in any chunk",
+    "copilot/streaming_tools": "no object in any chunk",
+    "moonshotai-stream.chunks": "no object in any chunk",
+    "perplexity/raw_stream_capture_matrix/stream_raw_exposes": "the last chunk is a `chat.completion.done`, which is skipped",
+    "perplexity-citations.chunks": "the last chunk is a `chat.completion.done`, which is skipped",
+    "test_writer_async_streaming_chat_multiple_tool_call_requests_legacy": "a call begins without its id",
+    "test_writer_async_streaming_chat_tool_call_request_legacy": "a call begins without its id",
+}
+
+
+def nothing():
+    return {"text": "", "refusal": "", "reasoning": "", "calls": [], "finish_reason": None}
+
+
+class Pieces:
+    """A stream joined by hand, as clients do without a helper. A call begins with a new index or id."""
+
+    def __init__(self):
+        self.choices, self.places, self.usage = {}, {}, None
+
+    def take(self, chunk):
+        self.usage = chunk.usage or self.usage
+        for choice in chunk.choices:
+            one = self.choices.setdefault(choice.index, nothing())
+            one["text"] += prose(choice.delta.content)
+            one["refusal"] += choice.delta.refusal or ""
+            one["reasoning"] += thought(choice.delta)
+            one["finish_reason"] = choice.finish_reason or one["finish_reason"]
+            for call in choice.delta.tool_calls or []:
+                self.call(choice.index, one["calls"], call)
+
+    def call(self, choice, calls, call):
+        place = (choice, call.index)
+        begins = place not in self.places or (call.index is None and call.function and call.function.name)
+        if begins or (call.id and self.places[place][1] not in (None, call.id)):
+            self.places[place] = (len(calls), call.id)
+            calls.append({"name": "", "arguments": ""})
+        one = calls[self.places[place][0]]
+        if call.function:
+            one["name"] = one["name"] or call.function.name or ""
+            one["arguments"] += call.function.arguments or ""
+
+    def whole(self):
+        for one in self.choices.values():
+            one["calls"] = [{**call, "arguments": arguments(call["arguments"])} for call in one["calls"]]
+        return [self.choices[index] for index in sorted(self.choices)]
+
+
+def gives_up(case):
+    reasons = [reason for piece, reason in GIVES_UP.items() if is_verbatim(case) and piece in case["id"]]
+    return reasons[0] if reasons else None
 
 
 @pytest.mark.parametrize("case", cases("stream"))
-def test_stream(case):
+def test_stream(case, request):
     """Through the SDK's own accumulator, which is strict about indices, roles and tool calls."""
+    if reason := gives_up(case):
+        # Strict: once it can be read, it must leave the list.
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     # With strict tools the helper refuses to go on where a limit cut the arguments short.
     choices = case["expected"]["choices"]
     is_cut = any(choice["finish_reason"] in ("length", "content_filter") for choice in choices)
     declares = any(choice["calls"] for choice in choices) and not is_cut
-    reasoning, final_usage = {}, None
+    reasoning, reasons, final_usage = {}, {}, None
     with CLIENT.chat.completions.stream(
         model=case["model"],
         messages=[{"role": "user", "content": "Hello"}],
@@ -126,26 +239,40 @@ def test_stream(case):
         for event in stream:
             if event.type != "chunk":
                 continue
-            assert event.chunk.object == "chat.completion.chunk"
+            assert is_verbatim(case) or event.chunk.object == "chat.completion.chunk"
             final_usage = event.chunk.usage or final_usage
             for choice in event.chunk.choices:
-                piece = getattr(choice.delta, "reasoning_content", None) or ""
-                reasoning[choice.index] = reasoning.get(choice.index, "") + piece
+                reasoning[choice.index] = reasoning.get(choice.index, "") + thought(choice.delta)
+                # A chunk after the one with the reason may say `null` again.
+                reasons[choice.index] = choice.finish_reason or reasons.get(choice.index)
         # `get_final_completion` refuses answers that a limit or a filter cut short.
         answer = stream.current_completion_snapshot
     seen = []
     for choice in answer.choices:
-        one = seen_choice(choice.message, choice.finish_reason)
+        one = seen_choice(choice.message, reasons[choice.index])
         one["reasoning"] = reasoning.get(choice.index, "")
         seen.append(one)
-        check_calls(choice.message)
-    assert seen == case["expected"]["choices"]
-    assert seen_usage(final_usage) == case["expected"]["usage"]
+        check_calls(case, choice.message)
+    check(case, seen, final_usage)
+
+
+@pytest.mark.parametrize("case", [case for case in cases("stream") if gives_up(case.values[0])])
+def test_pieces(case):
+    """What the accumulator does not take is all there for a client that joins by hand."""
+    pieces = Pieces()
+    for chunk in ask(case, stream=True, stream_options={"include_usage": True}):
+        pieces.take(chunk)
+    check(case, pieces.whole(), pieces.usage)
 
 
 @pytest.mark.parametrize("case", cases("stream"))
 def test_usage_is_only_shown_to_those_who_ask(case):
+    """A report that we asked for is hidden. What providers send unasked is a part of their bytes."""
     chunks = list(ask(case, stream=True))
+    if is_verbatim(case):
+        chunks = [chunk for chunk in chunks if not chunk.choices and chunk.usage]
+        assert not chunks, "a report of usage alone"
+        return
     assert all(chunk.usage is None for chunk in chunks)
     assert all(chunk.choices for chunk in chunks), "a chunk without choices breaks simple clients"
 
@@ -166,7 +293,7 @@ def test_a_stream_that_breaks_off_raises(case):
     with pytest.raises(openai.APIError):
         for chunk in ask(case, stream=True):
             for choice in chunk.choices:
-                assert choice.finish_reason is None
+                assert is_verbatim(case) or choice.finish_reason is None
                 text += choice.delta.content or ""
     assert text == case["text"]
 
@@ -217,3 +344,34 @@ def test_a_bad_request_names_its_field():
     with pytest.raises(openai.BadRequestError) as caught:
         CLIENT.chat.completions.create(model=PLAN["route"], messages=[{"role": "nobody", "content": "Hello"}])
     assert caught.value.param == "messages[0].role"
+
+
+def rehearse(model, **more):
+    return CLIENT.chat.completions.create(
+        model=f"rehearsal/{model}", messages=[{"role": "user", "content": "Hello"}], **more
+    )
+
+
+def test_the_rehearsal_answers_whole_and_streamed():
+    whole = rehearse("fast").choices[0]
+    chunks = [chunk for chunk in rehearse("fast", stream=True) if chunk.choices]
+    assert whole.message.content and whole.finish_reason == "stop"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.message.content
+    assert chunks[-1].choices[0].finish_reason == "stop"
+
+
+def test_the_rehearsal_calls_a_tool():
+    choice = rehearse("drill-tool", tools=TOOLS).choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert "city" in json.loads(choice.message.tool_calls[0].function.arguments)
+
+
+def test_the_rehearsals_failures_raise():
+    with pytest.raises(openai.RateLimitError) as caught:
+        rehearse("drill-429")
+    assert caught.value.response.headers["retry-after"] == "2"
+    for drill in ("503", "500-html"):
+        with pytest.raises(openai.InternalServerError):
+            rehearse(f"drill-{drill}")
+    with pytest.raises(openai.APIError):
+        list(rehearse("drill-cut", stream=True))

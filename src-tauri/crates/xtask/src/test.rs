@@ -26,7 +26,11 @@ const STEPS: &[Step] = &[
     Step { name: "fmt", about: "Rust is formatted", run: fmt },
     Step { name: "ui", about: "the UI: types, unit tests, build", run: ui },
     Step { name: "core", about: "the core without WebKit: unit, property, corpus and port tests", run: core },
-    Step { name: "sdk", about: "the port, through the official OpenAI SDKs for Python and Node", run: sdk },
+    Step {
+        name: "sdk",
+        about: "the port, through the official SDKs of OpenAI, Anthropic and Google",
+        run: sdk,
+    },
     Step { name: "browser", about: "the UI in Chromium, through signalboxd", run: browser },
     Step { name: "clippy", about: "no warnings, core and desktop", run: clippy },
     Step { name: "window", about: "the real window, with a real keychain", run: window },
