@@ -17,6 +17,8 @@ mod anthropic_messages;
 mod gemini_generate;
 #[path = "round_trips/openai_chat.rs"]
 mod openai_chat;
+#[path = "round_trips/openai_responses.rs"]
+mod openai_responses;
 
 use std::collections::BTreeSet;
 
