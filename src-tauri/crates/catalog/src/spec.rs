@@ -9,9 +9,12 @@ mod variables;
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
-use wire::{ProtocolId, Quirks};
+use wire::{Profile, ProtocolId, Quirks};
+
+use crate::profiles;
 
 pub use auth::{Auth, AuthScheme, ServiceAccount, SigV4};
 pub use variables::{Values, Variable, is_value, placeholders};
@@ -61,6 +64,12 @@ pub struct ProviderSpec {
     /// Other protocols that the same key speaks, each at an address of its own.
     #[serde(default)]
     pub also: Vec<OtherProtocol>,
+    /// Shared profiles that hold here, by their file's name.
+    #[serde(default)]
+    pub uses_profiles: Vec<String>,
+    /// What holds for single models, in each of its protocols.
+    #[serde(default, rename = "profile")]
+    pub profiles: Vec<Profile>,
 }
 
 /// A second protocol of a vendor.
@@ -174,6 +183,12 @@ impl ProviderSpec {
         self.variables.iter().filter(|variable| variable.is_required()).filter(is_open).collect()
     }
 
+    /// What holds for single models: the shared profiles first, then the file's own.
+    pub fn all_profiles(&self) -> impl Iterator<Item = &Profile> {
+        let shared = self.uses_profiles.iter().filter_map(|name| profiles::shared(name)).flatten();
+        shared.chain(&self.profiles)
+    }
+
     /// The environment variable that usually holds the key.
     pub fn key_env(&self) -> Option<&str> {
         self.auth.env.as_deref()
@@ -240,20 +255,45 @@ pub fn parse_spec(text: &str, origin: &str) -> Result<ProviderSpec, SpecError> {
         message,
     };
     let document = DeTable::parse(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
-    if let Some(UnknownKey { name, at, nearest }) = unknown_key(document.get_ref()) {
-        return Err(SpecError {
-            nearest,
-            key: Some(name.clone()),
-            ..error(Some(at..at), format!("unknown key `{name}`"))
-        });
-    }
-    let spec: ProviderSpec = toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
+    let spec: ProviderSpec = read(text, origin, unknown_key(document.get_ref()))?;
     check(&spec).map_err(|(key, message)| SpecError {
         line: line_of_key(text, document.get_ref(), key),
         key: Some(key.to_owned()),
         ..error(None, message)
     })?;
     Ok(spec)
+}
+
+/// Reads a file that holds profiles alone.
+pub(crate) fn parse_profiles<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, SpecError> {
+    let document = DeTable::parse(text);
+    let unknown = document.ok().and_then(|document| unknown_in_profiles(document.get_ref()));
+    read(text, origin, unknown)
+}
+
+fn read<T: DeserializeOwned>(text: &str, origin: &str, unknown: Option<UnknownKey>) -> Result<T, SpecError> {
+    let error = |at: Option<usize>, message: String| SpecError {
+        origin: origin.to_owned(),
+        line: at.map(|at| line_of(text, at)),
+        key: None,
+        nearest: None,
+        message,
+    };
+    if let Some(UnknownKey { name, at, nearest }) = unknown {
+        let message = format!("unknown key `{name}`");
+        return Err(SpecError { nearest, key: Some(name), ..error(Some(at), message) });
+    }
+    toml::from_str(text).map_err(|e| SpecError {
+        nearest: meant_variant(e.message()),
+        ..error(e.span().map(|span| span.start), e.message().to_owned())
+    })
+}
+
+/// Of the words that a message of serde's says would have done, the one most like the refused one.
+pub fn meant_variant(message: &str) -> Option<String> {
+    let mut words = message.strip_prefix("unknown variant `")?.split('`').step_by(2);
+    let refused = words.next()?;
+    nearest(refused, words).map(str::to_owned)
 }
 
 /// What must hold of any spec, ours or a user's.
@@ -282,6 +322,13 @@ fn check(spec: &ProviderSpec) -> Result<(), (&'static str, String)> {
         }
     }
     check_variables(spec)?;
+    if let Some(fault) = spec.profiles.iter().find_map(Profile::fault) {
+        return Err(("profile", fault));
+    }
+    if let Some(name) = spec.uses_profiles.iter().find(|name| profiles::shared(name).is_none()) {
+        let names: Vec<&str> = profiles::names().collect();
+        return Err(("uses_profiles", format!("there are no profiles `{name}`, only {}", names.join(", "))));
+    }
     if spec
         .probe
         .as_ref()
@@ -334,10 +381,10 @@ fn check_variables(spec: &ProviderSpec) -> Result<(), (&'static str, String)> {
 }
 
 /// What a `[[provider]]` of the settings says beside its variables.
-pub const SETTINGS_KEYS: [&str; 6] = ["id", "kind", "base_url", "key", "protocol", "models"];
+pub const SETTINGS_KEYS: [&str; 7] = ["id", "kind", "base_url", "key", "protocol", "models", "profile"];
 
 /// The keys that a spec's file may have, at its top.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 20] = [
     "id",
     "name",
     "protocol",
@@ -356,11 +403,14 @@ const KEYS: [&str; 18] = [
     "probe",
     "quirks",
     "also",
+    "uses_profiles",
+    "profile",
 ];
 const OTHER_KEYS: [&str; 4] = ["protocol", "base_url", "auth", "quirks"];
 const MODEL_KEYS: [&str; 4] = ["id", "name", "context_window", "max_output_tokens"];
 const VARIABLE_KEYS: [&str; 6] = ["name", "label", "default", "example", "from_key", "host"];
 const PROBE_KEYS: [&str; 3] = ["path", "expects", "equals"];
+const RANGE_KEYS: [&str; 2] = ["min", "max"];
 const AUTH_KEYS: [&str; 7] = ["bearer", "header", "query", "sigv4", "service_account", "env", "optional"];
 
 /// A key that a table of a spec cannot have.
@@ -387,6 +437,18 @@ fn unknown_key(table: &DeTable<'_>) -> Option<UnknownKey> {
                 first_unknown(other, "also.", &OTHER_KEYS).or_else(|| unknown_in_endpoint(other, "also."))
             })
         })
+        .or_else(|| unknown_in_profiles(table))
+}
+
+fn unknown_in_profiles(table: &DeTable<'_>) -> Option<UnknownKey> {
+    tables_in(table, "profile").find_map(|profile| {
+        first_unknown(profile, "profile.", &Profile::keys()).or_else(|| {
+            ["temperature", "top_p"].into_iter().find_map(|key| {
+                let range = profile.get(key)?.get_ref().as_table()?;
+                first_unknown(range, &format!("profile.{key}."), &RANGE_KEYS)
+            })
+        })
+    })
 }
 
 fn unknown_in_endpoint(table: &DeTable<'_>, prefix: &str) -> Option<UnknownKey> {

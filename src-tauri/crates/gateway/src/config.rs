@@ -22,7 +22,7 @@ use catalog::{SpecError, Values};
 use checking::Mode;
 use routing::{StrategyId, Target};
 use serde::{Deserialize, Serialize};
-use wire::ProtocolId;
+use wire::{Profile, ProtocolId};
 
 pub use edit::ConfigEdit;
 
@@ -79,6 +79,8 @@ pub struct ProviderConfig {
     pub models: Vec<String>,
     /// What the kind asks every user for: a region, a project (`region = "eu-west-1"`).
     pub variables: Values,
+    /// What holds for single models, behind what the kind knows of them (`[[provider.profile]]`).
+    pub profiles: Vec<Profile>,
 }
 
 /// Where a provider's key comes from. Never the key itself.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use catalog::{Auth, Kinds, ProviderSpec, Values};
-use wire::{Protocol, Quirks};
+use wire::{Profile, Protocol, Quirks};
 
 use crate::config::{Config, KeySource, ProviderConfig, REHEARSAL_ID};
 use crate::egress::Egress;
@@ -24,6 +24,8 @@ pub struct Provider {
     pub variables: Values,
     pub auth: Auth,
     pub quirks: Quirks,
+    /// What holds for single models: the kind's, then the settings'.
+    pub profiles: Arc<[Profile]>,
     pub key: KeySource,
     /// Models that the settings name.
     pub models: Vec<String>,
@@ -44,6 +46,7 @@ impl Provider {
         let endpoint = kind.endpoint_for(spoken, config.base_url.as_deref(), &config.variables);
         Some(Self {
             id: config.id.clone(),
+            profiles: kind.all_profiles().chain(&config.profiles).cloned().collect(),
             kind,
             protocol,
             base_url: versioned(&endpoint.base_url?, protocol, &endpoint.quirks),
@@ -68,6 +71,7 @@ impl Provider {
             key: KeySource::None,
             models: Vec::new(),
             variables: Values::new(),
+            profiles: Vec::new(),
         };
         Some(Self { is_discovered: true, ..Self::resolve(&config, kinds)? })
     }
@@ -84,6 +88,7 @@ impl Provider {
             variables: Values::new(),
             auth: kind.auth.clone(),
             quirks: kind.quirks.clone(),
+            profiles: kind.all_profiles().cloned().collect(),
             key: KeySource::None,
             models: rehearsal::model_ids(),
             is_rehearsal: true,

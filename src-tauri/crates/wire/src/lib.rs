@@ -26,6 +26,7 @@ pub mod notes;
 pub mod ollama_chat;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod profile;
 pub mod quirks;
 pub mod signatures;
 pub mod verbatim;
@@ -38,6 +39,7 @@ pub use embeddings::{Embeddings, EmbeddingsDialect};
 pub use frame::Frame;
 pub use http::{Headers, HttpRequest, Method};
 pub use notes::Note;
+pub use profile::{Profile, Shaped};
 pub use quirks::Quirks;
 
 /// Every protocol that a settings file may name; the names are those of the recorded corpus.

@@ -81,6 +81,7 @@ fn the_lists_of_known_keys_are_those_of_the_types() {
     assert_eq!(keys(&json["probe"]), PROBE_KEYS);
     assert!(quirk_keys().len() >= 9);
     assert_eq!(keys(&json["also"][0]), OTHER_KEYS);
+    assert_eq!(keys(&serde_json::to_value(wire::profile::Range::default()).unwrap()), RANGE_KEYS);
 }
 
 #[test]
@@ -205,4 +206,34 @@ fn a_probe_is_met_by_what_it_expects_and_by_nothing_else() {
     assert!(!owned.is_met_by(br#"{"data":[{"owned_by":"llamacpp"}]}"#));
     assert!(!owned.is_met_by(br#"{"data":[]}"#));
     assert!(parse_spec(&format!("{CLOUD}\n[probe]\npath = \"/x\"\nexpects = \"/y\"\n"), "c").is_err());
+}
+
+#[test]
+fn profiles_are_read_with_those_that_are_shared_before_them() {
+    let text = GROQ.replace("[quirks]", "uses_profiles = [\"claude\"]\n[quirks]")
+        + "[[profile]]\nmodels = [\"a*\"]\ndrop = [\"seed\"]\n";
+    let spec = parse_spec(&text, "groq.toml").unwrap();
+    let all: Vec<_> = spec.all_profiles().collect();
+    assert_eq!(all.last().unwrap().drop, [wire::profile::Param::Seed]);
+    assert!(all.len() > 2 && all[0].models == ["*claude-*"]);
+    let error = parse_spec(&text.replace("\"claude\"", "\"clod\""), "groq.toml").unwrap_err();
+    assert_eq!((error.key.as_deref(), error.line), (Some("uses_profiles"), Some(10)), "{error}");
+}
+
+#[test]
+fn a_mistake_in_a_profile_is_refused_with_what_was_meant() {
+    let refused =
+        |lines: &str| parse_spec(&format!("{GROQ}\n[[profile]]\n{lines}\n"), "groq.toml").unwrap_err();
+    for (lines, key, nearest) in [
+        ("models = [\"*\"]\nsistem_role = \"user\"", Some("profile.sistem_role"), Some("system_role")),
+        ("models = [\"*\"]\ntemperature = { maxi = 1 }", Some("profile.temperature.maxi"), Some("max")),
+        ("models = [\"*\"]\ndrop = [\"temprature\"]", None, Some("temperature")),
+        ("models = [\"*\"]\nwhen = \"thinks\"", None, Some("thinking")),
+    ] {
+        let error = refused(lines);
+        assert_eq!((error.key.as_deref(), error.nearest.as_deref()), (key, nearest), "{error}");
+        assert_eq!(error.line, Some(15), "{error}");
+    }
+    let error = refused("drop = [\"seed\"]");
+    assert_eq!(error.key.as_deref(), Some("profile"), "{error}");
 }

@@ -10,8 +10,10 @@ use std::ops::Range;
 use catalog::{Kinds, Values, Variable};
 use checking::Mode;
 use routing::{STRATEGIES, StrategyId, Target};
+use serde::Deserialize as _;
+use toml::Spanned;
 use toml::de::DeTable;
-use wire::ProtocolId;
+use wire::{Profile, ProtocolId};
 
 use super::{
     CheckModes, Config, ConfigProblem, DEFAULT_LISTEN, KeySource, Limits, ProviderConfig, REHEARSAL_ID,
@@ -155,6 +157,7 @@ impl Reader<'_> {
         let key = self.key(table);
         let models = self.models(table);
         let variables = self.variables(table, variables);
+        let profiles = self.profiles(table);
         let ((id, id_span), (kind, kind_span)) = (id?, kind?);
         if !is_id(&id) {
             self.report(
@@ -188,7 +191,7 @@ impl Reader<'_> {
             self.report(span, &format!("provider.{name}"), message);
         }
         let key = key.unwrap_or(if spec.needs_key() { KeySource::Keychain } else { KeySource::None });
-        Some(ProviderConfig { id, kind, base_url, protocol, key, models, variables })
+        Some(ProviderConfig { id, kind, base_url, protocol, key, models, variables, profiles })
     }
 
     fn variables(&mut self, table: &Table<'_>, variables: &[Variable]) -> Values {
@@ -260,6 +263,34 @@ impl Reader<'_> {
             self.report(&value.span(), "provider.models", message);
             Vec::new()
         })
+    }
+
+    fn profiles(&mut self, table: &Table<'_>) -> Vec<Profile> {
+        let keys = Profile::keys();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut profiles = Vec::new();
+        for (table, span) in self.tables(table, "profile") {
+            let before = self.problems.len();
+            self.refuse_unknown(table, "provider.profile", &keys);
+            if self.problems.len() > before {
+                continue;
+            }
+            let read =
+                Profile::deserialize(toml::de::Deserializer::from(Spanned::new(span.clone(), table.clone())));
+            match read {
+                Ok(profile) => match profile.fault() {
+                    Some(fault) => self.report(&span, "provider.profile", format!("{fault}.")),
+                    None => profiles.push(profile),
+                },
+                Err(error) => {
+                    let at = error.span().unwrap_or(span);
+                    let message = format!("{}.", error.message().trim_end_matches('.'));
+                    let nearest = catalog::meant_variant(error.message());
+                    self.report_nearest(&at, "provider.profile", message, nearest);
+                }
+            }
+        }
+        profiles
     }
 
     // === Routes ===

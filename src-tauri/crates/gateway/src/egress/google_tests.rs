@@ -205,6 +205,7 @@ fn provider(url: &str) -> Provider {
         key: KeySource::Keychain,
         models: Vec::new(),
         variables: catalog::Values::new(),
+        profiles: Vec::new(),
     };
     Provider::resolve(&config, &Kinds::shipped()).unwrap()
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use canonical::{ChatRequest, Error};
 use wire::notes;
 use wire::verbatim::{self, Said, TapOptions, Translate};
-use wire::{Headers, HttpRequest, TargetContext};
+use wire::{Headers, HttpRequest, Profile, TargetContext};
 
 use crate::providers::Provider;
 
@@ -67,26 +67,39 @@ pub(super) fn choose(
     provider: &Provider,
     target: &TargetContext<'_>,
 ) -> Result<Outgoing, Error> {
+    let (protocol, family) = (provider.protocol.id(), provider.protocol.id().as_str());
+    let profile = Profile::of(provider.profiles.iter(), protocol, target.model, request);
+    let shaped = profile.shape(protocol, request);
     let said = inbound.map(|inbound| Said {
         family: inbound.family,
         body: &inbound.body,
         headers: &inbound.headers,
         query: &inbound.query,
     });
+    let said = said.and_then(|said| {
+        let leaves = said.family == family && shaped.needs_translation(family);
+        if leaves { Err(Translate::Profile) } else { Ok(said) }
+    });
     match said.and_then(|said| verbatim::request(&said, request, provider.protocol, target)) {
-        Ok(verbatim) => {
+        Ok(mut verbatim) => {
+            let made = shaped.edit(family, true, &mut verbatim.http.body);
+            verbatim.edits.extend(made.into_iter().map(verbatim::Edit::Profile));
+            verbatim.http.notes.extend(shaped.notes());
             let edits = EditNames(&verbatim.edits);
             tracing::debug!(provider = provider.id, lane = Lane::Verbatim.as_str(), %edits, "a lane was chosen");
             Ok(Outgoing { http: verbatim.http, tap: Some(verbatim.tap) })
         }
         Err(reason) => {
             let reason = reason.as_str();
-            let http = wire::encode_request(provider.protocol, request, target)?;
+            let mut http = wire::encode_request(provider.protocol, &shaped.request, target)?;
+            let made = shaped.edit(family, false, &mut http.body);
+            http.notes.extend(shaped.notes());
             tracing::debug!(
                 provider = provider.id,
                 lane = Lane::Translated.as_str(),
                 reason,
                 notes = notes::summary(&http.notes),
+                profile = made.join(","),
                 "a lane was chosen"
             );
             Ok(Outgoing { http, tap: None })

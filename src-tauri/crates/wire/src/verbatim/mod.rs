@@ -10,7 +10,7 @@
 
 mod cut;
 mod request;
-mod spans;
+pub(crate) mod spans;
 mod tap;
 
 use std::fmt;
@@ -53,6 +53,8 @@ pub enum Edit {
     MaxTokensField,
     /// A field that the provider refuses.
     DropField(String),
+    /// What is known of the model, by its name ([`crate::profile`]).
+    Profile(String),
 }
 
 impl fmt::Display for Edit {
@@ -62,6 +64,7 @@ impl fmt::Display for Edit {
             Self::IncludeUsage => f.write_str("include_usage"),
             Self::MaxTokensField => f.write_str("max_tokens_field"),
             Self::DropField(name) => write!(f, "drop_field:{name}"),
+            Self::Profile(name) => write!(f, "profile.{name}"),
         }
     }
 }
@@ -89,6 +92,8 @@ pub enum Translate {
     ReasoningForm,
     /// Earlier reasoning stands in a field that the provider does not take.
     EarlierReasoning,
+    /// What is known of the model changes the conversation ([`crate::profile`]).
+    Profile,
 }
 
 impl Translate {
@@ -105,6 +110,7 @@ impl Translate {
             Self::DeveloperRole => "developer_role",
             Self::ReasoningForm => "reasoning_form",
             Self::EarlierReasoning => "earlier_reasoning",
+            Self::Profile => "profile",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// One field: its key with the quotes, and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field<'a> {
+pub(crate) struct Field<'a> {
     pub name: Cow<'a, str>,
     pub key: Range<usize>,
     pub value: Range<usize>,
@@ -17,7 +17,7 @@ pub(super) struct Field<'a> {
 
 /// An object's fields in their order; a name may come twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     /// Behind the opening brace.
     inside: usize,
     pub fields: Vec<Field<'a>>,
@@ -25,7 +25,7 @@ pub(super) struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// The object that stands at `range` of `text`, spaces around it allowed.
-    pub(super) fn read(text: &'a [u8], range: Range<usize>) -> Option<Self> {
+    pub(crate) fn read(text: &'a [u8], range: Range<usize>) -> Option<Self> {
         let inside = skip_spaces(text, range.start);
         (text.get(inside) == Some(&b'{')).then_some(())?;
         let inside = inside + 1;
@@ -49,28 +49,28 @@ impl<'a> Object<'a> {
     }
 
     /// Every field of that name. Parsers disagree which of several counts, so all are edited.
-    pub(super) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Field<'a>> {
+    pub(crate) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Field<'a>> {
         self.fields.iter().filter(move |field| field.name == name)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
 }
 
 /// Replacements of places in one text.
 #[derive(Debug, Default)]
-pub(super) struct Edits {
+pub(crate) struct Edits {
     spans: Vec<(Range<usize>, Vec<u8>)>,
 }
 
 impl Edits {
-    pub(super) fn replace(&mut self, span: Range<usize>, with: impl Into<Vec<u8>>) {
+    pub(crate) fn replace(&mut self, span: Range<usize>, with: impl Into<Vec<u8>>) {
         self.spans.push((span, with.into()));
     }
 
     /// Takes fields out, each with the one comma that goes with it.
-    pub(super) fn remove(&mut self, object: &Object<'_>, is_removed: impl Fn(&str) -> bool) {
+    pub(crate) fn remove(&mut self, object: &Object<'_>, is_removed: impl Fn(&str) -> bool) {
         let fields = &object.fields;
         let mut at = 0;
         while at < fields.len() {
@@ -92,20 +92,20 @@ impl Edits {
     }
 
     /// Puts `field` (`"name":value`) in front of the object's others: their commas stay as they are.
-    pub(super) fn put_first(&mut self, object: &Object<'_>, field: &str) {
+    pub(crate) fn put_first(&mut self, object: &Object<'_>, field: &str) {
         let comma = if object.fields.is_empty() { "" } else { "," };
         self.replace(object.inside..object.inside, format!("{field}{comma}"));
     }
 
     /// Puts `field` behind the object's last one, which stays.
-    pub(super) fn put_last(&mut self, object: &Object<'_>, field: &str) {
+    pub(crate) fn put_last(&mut self, object: &Object<'_>, field: &str) {
         match object.fields.last() {
             Some(last) => self.replace(last.value.end..last.value.end, format!(",{field}")),
             None => self.put_first(object, field),
         }
     }
 
-    pub(super) fn apply(mut self, text: &[u8]) -> Vec<u8> {
+    pub(crate) fn apply(mut self, text: &[u8]) -> Vec<u8> {
         // Stable: of two at the same place the one that was asked for first comes first.
         self.spans.sort_by_key(|(span, _)| span.start);
         let more: usize = self.spans.iter().map(|(_, with)| with.len()).sum();

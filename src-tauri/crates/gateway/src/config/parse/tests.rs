@@ -205,3 +205,23 @@ fn looking_for_servers_can_be_switched_off() {
     assert_eq!(problems("[discovery]\nenabled = \"no\"\n")[0].line, 2);
     assert_eq!(problems("[discovery]\nenable = true\n")[0].nearest.as_deref(), Some("enabled"));
 }
+
+#[test]
+fn a_providers_own_profiles_are_read_and_a_mistake_in_one_is_named_with_its_line() {
+    let head = "[[provider]]\nid = \"a\"\nkind = \"openai\"\n[[provider.profile]]\nmodels = [\"m*\"]\n";
+    let read = |rest: &str| parse(&format!("{head}{rest}\n"));
+    let profiles =
+        &read("temperature = { max = 1 }\ndrop = [\"top_p\"]\nput = { a = [1] }").unwrap().providers[0]
+            .profiles;
+    assert_eq!((profiles.len(), profiles[0].temperature.unwrap().max), (1, Some(1.0)));
+    for (rest, nearest) in [
+        ("drops = [\"top_p\"]", Some("drop")),
+        ("drop = [\"topp\"]", Some("top_p")),
+        ("system_role = \"developper\"", Some("developer")),
+        ("temperature = 1", None),
+    ] {
+        let problems = read(rest).unwrap_err();
+        assert_eq!((problems.len(), problems[0].line), (1, 6), "{problems:?}");
+        assert_eq!(problems[0].nearest.as_deref(), nearest, "{problems:?}");
+    }
+}
