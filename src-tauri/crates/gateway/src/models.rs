@@ -296,7 +296,15 @@ async fn ask_with(
         if let Some(path) = &provider.quirks.models_path {
             request.path.clone_from(path);
         }
-        let body = page(core, snapshot, provider, &listing, request, key).await?;
+        let body = match page(core, snapshot, provider, &listing, request, key).await {
+            Ok(body) => body,
+            // A key may be allowed to read the first list alone (Bedrock's models and its profiles).
+            Err(error) if !models.is_empty() && error.kind == ErrorKind::Permission => {
+                tracing::info!(provider = provider.id, "a further list of models was refused");
+                return Ok(models);
+            }
+            Err(error) => return Err(error),
+        };
         models.extend(provider.protocol.decode_models(&body)?);
         match provider.protocol.more_models_request(&body) {
             Some(next) => request = next,

@@ -12,7 +12,7 @@ use super::Row;
 pub enum Match {
     /// By its own id, but for case or a leading `models/`.
     Exact,
-    /// Without its date or build.
+    /// Without its date or build, or without the region it was asked in.
     WithoutDate,
     /// With `-latest` added or taken away.
     Latest,
@@ -46,17 +46,45 @@ impl ProviderIndex {
 
     /// The first hit of the four steps, each with the id as it is and then without regard to case.
     pub(super) fn find(&self, id: &str) -> Option<(usize, Match)> {
-        let bare = id.strip_prefix("models/").unwrap_or(id);
+        let bare = bare(id);
         self.get(id)
             .or_else(|| self.get(bare))
             .map(|index| (index, Match::Exact))
+            .or_else(|| Some((self.get_regional(bare)?, Match::WithoutDate)))
             .or_else(|| Some((self.get(without_date(bare)?)?, Match::WithoutDate)))
             .or_else(|| Some((self.get(&other_latest(bare))?, Match::Latest)))
+    }
+
+    /// Without the region's prefix, the number behind a colon, or both.
+    fn get_regional(&self, id: &str) -> Option<usize> {
+        let at_home = without_region(id);
+        let plain = without_number(at_home.unwrap_or(id));
+        [at_home, without_number(id), plain].into_iter().flatten().find_map(|id| self.get(id))
     }
 
     fn get(&self, id: &str) -> Option<usize> {
         self.exact.get(id).or_else(|| self.lower.get(&id.to_lowercase())).copied()
     }
+}
+
+/// The id that an API's resource names: `models/…`, an inference profile's ARN.
+fn bare(id: &str) -> &str {
+    let resource = id.strip_prefix("arn:").and_then(|arn| arn.rsplit('/').next());
+    resource.or_else(|| id.strip_prefix("models/")).unwrap_or(id)
+}
+
+/// The id without the region of an inference profile:
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>.
+fn without_region(id: &str) -> Option<&str> {
+    const REGIONS: [&str; 9] = ["us", "eu", "apac", "global", "jp", "au", "ca", "in", "us-gov"];
+    let (region, rest) = id.split_once('.')?;
+    (REGIONS.contains(&region) && rest.contains('.')).then_some(rest)
+}
+
+/// The id without the number behind its colon: `…-v1:0`.
+fn without_number(id: &str) -> Option<&str> {
+    let (rest, number) = id.rsplit_once(':')?;
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(rest)
 }
 
 fn other_latest(id: &str) -> String {
@@ -120,7 +148,10 @@ mod tests {
             {"provider":"p","model":"small-2025-08-07","kind":"chat"},
             {"provider":"p","model":"models/odd","kind":"chat"},
             {"provider":"p","model":"UP","kind":"chat"},
-            {"provider":"p","model":"up","kind":"chat"}]}"#,
+            {"provider":"p","model":"up","kind":"chat"},
+            {"provider":"p","model":"acme.one-v1:0","kind":"chat"},
+            {"provider":"p","model":"eu.acme.one-v1:0","kind":"chat"},
+            {"provider":"p","model":"acme.two","kind":"chat"}]}"#,
         )
         .unwrap();
         for (id, expected) in [
@@ -136,6 +167,16 @@ mod tests {
             ("up", Some(("up", Match::Exact))),
             ("UP", Some(("UP", Match::Exact))),
             ("bigger-model", None),
+            ("eu.acme.one-v1:0", Some(("eu.acme.one-v1:0", Match::Exact))),
+            ("us.acme.one-v1:0", Some(("acme.one-v1:0", Match::WithoutDate))),
+            (
+                "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.acme.one-v1:0",
+                Some(("eu.acme.one-v1:0", Match::Exact)),
+            ),
+            ("arn:aws:bedrock:eu-west-1:1:application-inference-profile/x1", None),
+            ("global.acme.two:0", Some(("acme.two", Match::WithoutDate))),
+            ("acme.two:0", Some(("acme.two", Match::WithoutDate))),
+            ("us.up", None),
         ] {
             let found = table.find("p", id).map(|found| (found.row.model.as_str(), found.step));
             assert_eq!(found, expected, "{id}");

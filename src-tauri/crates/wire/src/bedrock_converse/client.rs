@@ -67,7 +67,12 @@ impl Protocol for BedrockConverse {
         HttpRequest::get("/foundation-models")
     }
 
+    /// The models first, then the inference profiles under which most of them have to be asked: some
+    /// “with on-demand throughput isn't supported” (recorded).
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        if let Ok(list) = serde_json::from_slice::<types::InferenceProfileList>(body) {
+            return Ok(profiles(list.inference_profile_summaries));
+        }
         let list: types::ModelList =
             serde_json::from_slice(body).map_err(|error| invalid(&format!("its list of models: {error}")))?;
         let writes = |model: &types::ModelSummary| {
@@ -85,6 +90,15 @@ impl Protocol for BedrockConverse {
             .collect())
     }
 
+    fn more_models_request(&self, body: &[u8]) -> Option<HttpRequest> {
+        let mut next = HttpRequest::get("/inference-profiles");
+        next.query.push(("maxResults".into(), "1000".into()));
+        if let Ok(list) = serde_json::from_slice::<types::InferenceProfileList>(body) {
+            next.query.push(("nextToken".into(), list.next_token.filter(|token| !token.is_empty())?));
+        }
+        Some(next)
+    }
+
     fn embeddings(&self) -> Option<&'static dyn Embeddings> {
         Some(&crate::embeddings::bedrock::Bedrock)
     }
@@ -92,6 +106,22 @@ impl Protocol for BedrockConverse {
     fn counting(&self) -> Option<&'static dyn Counting> {
         Some(&crate::counting::bedrock::Bedrock)
     }
+}
+
+/// A region's profile is asked by its id, an account's own by its ARN.
+fn profiles(list: Vec<types::InferenceProfile>) -> Vec<ListedModel> {
+    list.into_iter()
+        .filter(|profile| profile.status.as_deref().is_none_or(|status| status == "ACTIVE"))
+        .map(|profile| {
+            let own =
+                profile.inference_profile_arn.filter(|_| profile.kind.as_deref() == Some("APPLICATION"));
+            ListedModel {
+                id: own.unwrap_or(profile.inference_profile_id),
+                display_name: profile.inference_profile_name,
+                ..ListedModel::default()
+            }
+        })
+        .collect()
 }
 
 /// `what` came in a form that is not this protocol's.
@@ -156,5 +186,24 @@ mod tests {
             BedrockConverse.decode_models(body).unwrap().into_iter().map(|model| model.id).collect();
         assert_eq!(ids, ["amazon.nova-lite-v1:0", "x.y"]);
         assert_eq!(BedrockConverse.decode_models(b"[]").unwrap_err().kind, ErrorKind::InvalidResponse);
+    }
+
+    #[test]
+    fn inference_profiles_are_listed_behind_the_models_and_page_by_page() {
+        let first = BedrockConverse.more_models_request(br#"{"modelSummaries":[]}"#).unwrap();
+        assert_eq!((first.path.as_str(), first.query.len()), ("/inference-profiles", 1));
+        let body = br#"{"nextToken":"t","inferenceProfileSummaries":[
+            {"inferenceProfileId":"us.amazon.nova-pro-v1:0","inferenceProfileName":"US Nova Pro","status":"ACTIVE","type":"SYSTEM_DEFINED","inferenceProfileArn":"arn:aws:bedrock:x"},
+            {"inferenceProfileId":"abc","status":"ACTIVE","type":"APPLICATION","inferenceProfileArn":"arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"},
+            {"inferenceProfileId":"old","status":"LEGACY"}]}"#;
+        let listed = BedrockConverse.decode_models(body).unwrap();
+        let ids: Vec<&str> = listed.iter().map(|model| model.id.as_str()).collect();
+        assert_eq!(
+            ids,
+            ["us.amazon.nova-pro-v1:0", "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"]
+        );
+        let next = BedrockConverse.more_models_request(body).unwrap();
+        assert_eq!(next.query[1], ("nextToken".to_owned(), "t".to_owned()));
+        assert_eq!(BedrockConverse.more_models_request(br#"{"inferenceProfileSummaries":[]}"#), None);
     }
 }

@@ -291,6 +291,31 @@ pub struct ModelList {
     pub model_summaries: Vec<ModelSummary>,
 }
 
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListInferenceProfiles.html>.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InferenceProfileList {
+    pub inference_profile_summaries: Vec<InferenceProfile>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InferenceProfile {
+    pub inference_profile_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub inference_profile_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub inference_profile_arn: Option<String>,
+    /// `ACTIVE`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub status: Option<String>,
+    /// `SYSTEM_DEFINED`, or the account's own `APPLICATION`.
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
+    pub kind: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelSummary {

@@ -13,7 +13,7 @@ use super::super::{FAMILY, types};
 use super::conversation::{self, Conversation};
 use crate::anthropic_messages::client as claude;
 use crate::anthropic_messages::client::thinking::{self, Circumstances, Plan};
-use crate::anthropic_messages::types::ThinkingConfig;
+use crate::anthropic_messages::types::{BETAS, ThinkingConfig};
 use crate::json::{beside, merge_missing, unsayable};
 use crate::notes::{self, Note, RESPONSE_FORMAT};
 use crate::{HttpRequest, TargetContext};
@@ -90,7 +90,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
             stop_sequences: request.stop.clone(),
         },
         tool_config,
-        additional_model_request_fields: additional(request, target.model, thought),
+        additional_model_request_fields: additional(request, target, thought),
         output_config,
         service_tier: request.service_tier.as_deref().and_then(service_tier),
     };
@@ -185,9 +185,14 @@ fn top_p(request: &ChatRequest, is_thinking: bool) -> Option<f64> {
 }
 
 /// What only the model's maker knows.
-fn additional(request: &ChatRequest, model: &str, thought: Thought) -> Map<String, Value> {
+fn additional(request: &ChatRequest, target: &TargetContext<'_>, thought: Thought) -> Map<String, Value> {
     let (is_thinking, mut fields) = (thought.is_thinking, thought.fields);
-    match (maker(model), request.top_k) {
+    if maker(target.model) == Maker::Anthropic
+        && let Some(betas) = betas(request, target)
+    {
+        fields.insert(BETAS.into(), betas);
+    }
+    match (maker(target.model), request.top_k) {
         (Maker::Anthropic, Some(top_k)) if !is_thinking => {
             fields.insert("top_k".into(), top_k.into());
         }
@@ -197,6 +202,18 @@ fn additional(request: &ChatRequest, model: &str, thought: Thought) -> Map<Strin
         _ => {}
     }
     fields
+}
+
+/// A client's opt-ins, where its family has them, as far as the provider takes them.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html>
+fn betas(request: &ChatRequest, target: &TargetContext<'_>) -> Option<Value> {
+    let said = match request.extensions.field(crate::anthropic_messages::FAMILY, BETAS)? {
+        Value::String(beta) => vec![beta.as_str()],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let kept = target.quirks.betas(said)?;
+    Some(kept.split(',').collect::<Vec<_>>().into())
 }
 
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html>
