@@ -3,6 +3,7 @@
 //! | what comes | what is passed on |
 //! |---|---|
 //! | a whole frame, a comment, a ping | its bytes |
+//! | a line beside the data, where the client's SDK knows no such lines (Google's) | nothing |
 //! | a malformed frame | nothing; it is counted |
 //! | a report of usage alone, which we and not the client asked for | nothing |
 //! | OpenAI's last word `[DONE]`, in a family that has none | nothing |
@@ -44,6 +45,9 @@ pub struct TapOptions {
     /// A `[DONE]` is no word of this family: Anthropic's own SDKs raise at the one with which
     /// OpenRouter ends its Messages.
     pub hides_done: bool,
+    /// Of an event only lines that begin with `data: ` are passed on. Google's SDK takes every
+    /// other line (a comment, `event:`, `data:` without its space) for a piece of JSON, and raises.
+    pub data_lines_only: bool,
 }
 
 /// Bytes for the client, in the order of the stream.
@@ -153,14 +157,14 @@ impl Tap {
         let is_kept = self.is_kept(&held, before, &out[from..]);
         match &outcome {
             Ok(()) => {
-                if is_kept {
-                    keep(held, raw);
+                if is_kept && !held.is_empty() {
+                    self.pass(held, 0..0, &[], raw);
                 }
                 keep(std::mem::take(&mut self.close), raw);
             }
             // The cut took only the blank line: it is put back, and our word of the cut follows.
             Err(_) if is_kept && has_content(&out[from..]) => {
-                keep([&held, &b"\n\n"[..]].concat(), raw);
+                self.pass([&held, &b"\n\n"[..]].concat(), 0..0, &[], raw);
             }
             Err(_) => {}
         }
@@ -260,6 +264,11 @@ impl Tap {
                 skipped = spaces + 1;
             }
             self.has_element |= !is_opening;
+        } else if self.options.data_lines_only {
+            let text = if held.is_empty() { &bytes[span.clone()] } else { &held[..] };
+            if let Some(data) = data_lines(text) {
+                return keep(data, raw);
+            }
         }
         if !held.is_empty() {
             let mut held = held;
@@ -293,6 +302,24 @@ fn keep(bytes: Vec<u8>, raw: &mut Vec<Piece>) {
     if !bytes.is_empty() {
         raw.push(Piece::Held(bytes));
     }
+}
+
+/// The event with nothing but its data, each line behind `data: `; empty where it has none, `None`
+/// where it is so already.
+fn data_lines(text: &[u8]) -> Option<Vec<u8>> {
+    let lines = || text.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty());
+    if lines().all(|line| line.starts_with(b"data: ")) {
+        return None;
+    }
+    let mut data = Vec::new();
+    for line in lines().filter_map(|line| line.strip_prefix(b"data:")) {
+        let line = line.strip_prefix(b" ").unwrap_or(line);
+        data.extend_from_slice(&[b"data: ", line, b"\n"].concat());
+    }
+    if !data.is_empty() {
+        data.push(b'\n');
+    }
+    Some(data)
 }
 
 /// The payload of a piece: an event's data, or an array's element.
@@ -350,4 +377,53 @@ fn is_last_word(text: &[u8]) -> bool {
     let data = data_of(text);
     data == b"[DONE]"
         || serde_json::from_slice::<Value>(&data).is_ok_and(|value| value["type"] == "message_stop")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ProtocolId, Quirks};
+
+    fn passed_on(options: TapOptions, stream: &str) -> String {
+        let driver = StreamDriver::new(crate::protocol(ProtocolId::GeminiGenerate), &Quirks::default());
+        let (mut tap, mut events, mut text) = (Tap::new(driver, options), Vec::new(), Vec::new());
+        // In two pushes, so that some pieces are held.
+        let (one, two) = stream.as_bytes().split_at(stream.len() / 2);
+        let mut raw = Vec::new();
+        let mut take = |raw: &mut Vec<Piece>, bytes: &[u8]| {
+            for piece in raw.drain(..) {
+                match piece {
+                    Piece::Held(held) => text.extend_from_slice(&held),
+                    Piece::Here(span) => text.extend_from_slice(&bytes[span]),
+                }
+            }
+        };
+        for bytes in [one, two] {
+            tap.push(bytes, &mut events, &mut raw).unwrap();
+            take(&mut raw, bytes);
+        }
+        tap.finish(&mut events, &mut raw).unwrap();
+        take(&mut raw, &[]);
+        String::from_utf8(text).unwrap()
+    }
+
+    const NOISY: &str = concat!(
+        ": keep-alive\n\n",
+        "event: message\r\ndata:{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n",
+        "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n",
+        ": the last word\n",
+    );
+
+    #[test]
+    fn where_the_clients_sdk_knows_data_alone_nothing_else_is_passed_on() {
+        let options = TapOptions { data_lines_only: true, ..TapOptions::default() };
+        assert_eq!(
+            passed_on(options, NOISY),
+            concat!(
+                "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\n",
+                "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n",
+            )
+        );
+        assert_eq!(passed_on(TapOptions::default(), NOISY), NOISY);
+    }
 }

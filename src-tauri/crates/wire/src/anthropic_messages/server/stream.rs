@@ -115,6 +115,20 @@ impl Encoder {
         }
     }
 
+    /// Writes all that had arrived when the answer broke off: what waits for its turn as well, and of
+    /// a call its name.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        while let Some(mut part) = self.parts.pop_front() {
+            self.write_part(&mut part, out);
+            if part.block.is_none() && matches!(part.kind, PartKind::ToolCall { .. }) {
+                part.block = self.opened(&part, out);
+            }
+            if !self.parts.is_empty() {
+                self.close(part, out);
+            }
+        }
+    }
+
     fn write_part(&mut self, part: &mut Part, out: &mut Vec<u8>) {
         if part.block.is_none() && !part.opens_late() {
             part.block = self.opened(part, out);
@@ -279,6 +293,7 @@ impl StreamEncoder for Encoder {
 
     fn error(&mut self, error: &Error, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.has_failed, true) {
+            self.flush(out);
             write(&error::body(error, Some(&self.context.request_id)), out);
         }
     }

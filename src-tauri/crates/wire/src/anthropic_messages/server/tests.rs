@@ -426,6 +426,29 @@ fn parts_that_overlap_come_out_one_after_the_other() {
 }
 
 #[test]
+fn what_waits_for_its_turn_is_said_before_the_error() {
+    let mut encoder = AnthropicMessages.stream_encoder(&context());
+    let mut out = Vec::new();
+    for event in [start(), open(0, call("a")), arguments(0, "{\"x"), open(1, call("b"))] {
+        encoder.event(&event, &mut out);
+    }
+    encoder.error(&Error::new(ErrorKind::Truncated, Origin::Provider, "Cut."), &mut out);
+    let frames = frames(&out);
+    assert_eq!(
+        names(&frames),
+        [
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "content_block_start",
+            "error"
+        ]
+    );
+    assert_eq!(frames[4].1["content_block"]["id"], "b");
+}
+
+#[test]
 fn the_proof_of_a_call_stands_in_its_block_and_comes_back_with_it() {
     let signature = StreamEvent::PartDelta { index: 0, delta: PartDelta::Signature("c2ln".into()) };
     let end = StreamEvent::PartEnd { index: 0 };
