@@ -7,68 +7,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use signalbox_tests::chat_client::{Shown, ask};
-use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::daemon::Daemon;
-use signalbox_tests::damaged::{Damaged, Expected, Kind, damage};
-use signalbox_tests::laws::Chance;
-use signalbox_tests::quirks::kind_for;
+use signalbox_tests::damaged::{Expected, Kind};
+use signalbox_tests::damaged_cases::{
+    self, Case, LEFT_OUT, PROTOCOLS, Streams, draw, settings, start_upstream,
+};
 use signalbox_tests::reading::at_client::{self, Answer};
-use signalbox_tests::upstream::{Step, Upstream};
 
-const PROTOCOLS: [&str; 4] = ["openai-chat", "anthropic-messages", "gemini-generate", "openai-responses"];
-
-/// Streams of each protocol per kind of damage, so that a run stays under a minute.
-const PER_KIND: usize = 60;
+/// Streams of each protocol per form of a kind of damage, so that a run stays about a minute.
+const PER_KIND: usize = 40;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 48;
 
-/// Streams that are left out, by a piece of their id, and why.
-const LEFT_OUT: &[(&str, &str)] = &[
-    ("anthropic-programmatic-tool-calling.1.chunks", "fifteen answers strung together in one fixture"),
-    ("azure-reasoning-encrypted-content.1.chunks", "four answers strung together in one fixture"),
-    ("spliced-message-start.chunks", "two answers spliced: the first is cut, as the record stands"),
-];
-
-struct Case {
-    protocol: &'static str,
-    provider: String,
-    record: Arc<Record>,
-    kind: Kind,
-    form: u8,
-}
-
-impl Case {
-    fn damaged(&self) -> Option<Damaged> {
-        damage(&self.record, self.protocol, self.kind, self.form, now())
-    }
-
-    /// What is left is whole all the same ([`at_client`] says when).
-    fn expects_a_clean_end(&self) -> bool {
-        let Some(Damaged { expected: Expected::Reading(text), .. }) = self.damaged() else { return false };
-        let answer = at_client::read(self.protocol, &self.record.provider, &text);
-        answer.is_whole && !answer.has_failed
-    }
-
-    fn name(&self) -> String {
-        format!("{} ({}), {}, {}", self.kind.name(), self.form, self.record.provider, self.record.id)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_streams_are_shown_as_far_as_they_go_and_noise_costs_nothing() -> Result<()> {
-    let mut streams: BTreeMap<&'static str, Vec<Arc<Record>>> = BTreeMap::new();
-    for protocol in PROTOCOLS {
-        let Some(records) = corpus::records(protocol) else { return Ok(()) };
-        streams.insert(protocol, records.into_iter().filter(is_usable).map(Arc::new).collect());
-    }
-    let cases: Arc<Vec<Case>> = Arc::new(draw(&streams));
+    let Some(streams) = damaged_cases::streams() else { return Ok(()) };
+    let takes_all = std::env::var("SIGNALBOX_DAMAGE").as_deref() == Ok("all");
+    let cases = Arc::new(draw(&streams, if takes_all { usize::MAX } else { PER_KIND }, ""));
     let upstream = start_upstream(Arc::clone(&cases)).await?;
     // Thousands of failed requests are no news.
     let environment = [("SIGNALBOX_DAMAGED_KEY", "sk-damaged"), ("SIGNALBOX_LOG", "error")];
@@ -79,7 +40,7 @@ async fn damaged_streams_are_shown_as_far_as_they_go_and_noise_costs_nothing() -
     let shown: Vec<Result<Shown>> = futures_util::stream::iter(cases.iter().enumerate())
         .map(|(number, case)| {
             let (http, base, key) = (http.clone(), base.clone(), key.clone());
-            let model = format!("{}/case-{number}.", case.provider);
+            let model = case.model(number);
             let provider = case.record.provider.clone();
             async move { tokio::spawn(async move { ask(&http, &base, &key, &model, &provider).await }).await? }
         })
@@ -92,77 +53,13 @@ async fn damaged_streams_are_shown_as_far_as_they_go_and_noise_costs_nothing() -
     judge(&streams, &cases, &shown, &rows)
 }
 
-fn is_usable(record: &Record) -> bool {
-    record.stream
-        && record.response.status < 400
-        && record.response.body_text.is_some()
-        && !LEFT_OUT.iter().any(|(piece, _)| record.id.contains(piece))
-}
-
-/// A seeded choice of streams for each kind of damage.
-fn draw(streams: &BTreeMap<&'static str, Vec<Arc<Record>>>) -> Vec<Case> {
-    let takes_all = std::env::var("SIGNALBOX_DAMAGE").as_deref() == Ok("all");
-    let mut cases = Vec::new();
-    for kind in Kind::ALL {
-        for (protocol, records) in streams {
-            let mut chance = Chance::new(format!("{kind:?} {protocol}").as_bytes());
-            let mut order = records.clone();
-            for at in (1..order.len()).rev() {
-                order.swap(at, chance.below(at + 1));
-            }
-            for form in 0..kind.forms(protocol) {
-                let mut left = if takes_all { usize::MAX } else { PER_KIND };
-                for record in &order {
-                    let provider = format!("{}-{protocol}", record.provider);
-                    let case = Case { protocol, provider, record: Arc::clone(record), kind, form };
-                    if left > 0 && case.damaged().is_some() {
-                        left -= 1;
-                        cases.push(case);
-                    }
-                }
-            }
-        }
-    }
-    cases
-}
-
-/// Answers `case-N.` in a request's path or body with that case.
-async fn start_upstream(cases: Arc<Vec<Case>>) -> Result<Upstream> {
-    let number_in =
-        |text: &str| -> Option<usize> { text.split_once("case-")?.1.split_once('.')?.0.parse().ok() };
-    Upstream::start_with(move |_, seen| {
-        let number = number_in(&seen.line).or_else(|| number_in(&String::from_utf8_lossy(&seen.body)));
-        let damaged = number.and_then(|number| cases.get(number)?.damaged());
-        // A list of models, for instance, is no case.
-        let not_found = || {
-            vec![Step::Send(
-                b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
-            )]
-        };
-        damaged.map_or_else(not_found, |damaged| damaged.steps)
-    })
-    .await
-}
-
-fn settings(cases: &[Case], url: &str) -> String {
-    let providers: BTreeMap<&str, &Case> = cases.iter().map(|case| (case.provider.as_str(), case)).collect();
-    let provider = |(id, case): (&str, &Case)| {
-        let (kind, protocol) = (kind_for(&case.record.provider, case.protocol), case.protocol);
-        format!(
-            "[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nprotocol = \"{protocol}\"\n\
-             base_url = \"{url}\"\nkey = \"env:SIGNALBOX_DAMAGED_KEY\"\n"
-        )
-    };
-    providers.into_iter().map(provider).collect()
-}
-
 // === the judgement ===
 
 /// Passed and all cases of a kind, by protocol.
 type Table = BTreeMap<(Kind, &'static str), (usize, usize)>;
 
 fn judge(
-    streams: &BTreeMap<&'static str, Vec<Arc<Record>>>,
+    streams: &Streams,
     cases: &[Case],
     shown: &[Result<Shown>],
     rows: &BTreeMap<String, Value>,
@@ -322,7 +219,7 @@ fn judge_row(shown: &Shown, row: &Value) -> Result<()> {
     Ok(())
 }
 
-fn print_table(streams: &BTreeMap<&'static str, Vec<Arc<Record>>>, cases: &[Case], table: &Table) {
+fn print_table(streams: &Streams, cases: &[Case], table: &Table) {
     let (passed, total) = table.values().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
     println!("{passed} of {total} damaged streams passed; passed of drawn, by kind and protocol:");
     let cell = |text: String| format!("{text:>20}");
@@ -350,12 +247,6 @@ fn print_table(streams: &BTreeMap<&'static str, Vec<Arc<Record>>>, cases: &[Case
     }
     let bytes: usize = cases.iter().map(|case| case.record.body().len()).sum();
     println!("{} MB of recorded bytes went through the port", bytes / 1_000_000);
-}
-
-/// For a `retry-after` that is a date.
-#[expect(clippy::disallowed_methods, reason = "a test's provider has no clock but the system's")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 fn text(value: &Value) -> String {

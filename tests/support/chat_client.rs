@@ -73,7 +73,7 @@ fn read_verbatim(text: &str, provider: &str, shown: &mut Shown) -> Result<()> {
         }
     }
     let is_done = said.lines().any(|line| line.trim_end() == "data: [DONE]");
-    shown.answer = at_client::read("openai-chat", provider, &said);
+    shown.answer = at_client::read("openai-chat", provider, said.as_bytes());
     shown.answer.is_whole = if shown.error.is_some() { is_done } else { shown.answer.is_whole };
     Ok(())
 }

@@ -7,6 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+mod binary;
+
+pub use binary::messages as binary_messages;
+
 use crate::corpus::Record;
 use crate::laws::{Chance, chunks};
 use crate::upstream::Step;
@@ -83,7 +87,8 @@ impl Kind {
     pub fn forms(self, protocol: &str) -> u8 {
         match self {
             // `[DONE]` alone is dropped, and the finish reasons with it.
-            Self::NoTerminator if protocol == "openai-chat" => 2,
+            // Bedrock's reason and its counts are two messages.
+            Self::NoTerminator if ["openai-chat", "bedrock-converse"].contains(&protocol) => 2,
             // One more chunk that is broken, and one of the answer's own.
             Self::MalformedChunk => 2,
             _ => 1,
@@ -116,7 +121,7 @@ pub struct Damaged {
 #[derive(Debug, Clone)]
 pub enum Expected {
     /// What a plain reading of this stream says; an error where the reading is not whole.
-    Reading(String),
+    Reading(Vec<u8>),
     Refusal {
         status: u16,
         code: Option<&'static str>,
@@ -127,32 +132,45 @@ pub enum Expected {
 
 /// `record` with that damage, as it stands at `now`; `None` where the record has no place for it.
 pub fn damage(record: &Record, protocol: &str, kind: Kind, form: u8, now: SystemTime) -> Option<Damaged> {
-    let body = record.response.body_text.clone()?;
+    let bytes = record.body();
     let mut chance = Chance::new(format!("{} {kind:?} {form}", record.id).as_bytes());
-    let changed = match kind {
+    match kind {
         Kind::CutAndReset | Kind::CutAndClosed | Kind::CutAndClosedCleanly => {
-            return Some(cut(record, kind, body.as_bytes(), &mut chance));
+            return Some(cut(record, kind, &bytes, &mut chance));
         }
-        Kind::ByteByByte => return Some(in_pieces(record, &body, &(1..body.len()).collect::<Vec<_>>())),
+        Kind::ByteByByte => return Some(in_pieces(record, &bytes, &(1..bytes.len()).collect::<Vec<_>>())),
         Kind::InsideCharacters => {
-            let cuts: Vec<usize> = (1..body.len()).filter(|at| !body.is_char_boundary(*at)).collect();
-            return (!cuts.is_empty()).then(|| in_pieces(record, &body, &cuts));
+            // UTF-8's later bytes; in a binary stream some of them are of other things.
+            let cuts: Vec<usize> = (1..bytes.len()).filter(|at| bytes[*at] & 0xc0 == 0x80).collect();
+            return (!cuts.is_empty()).then(|| in_pieces(record, &bytes, &cuts));
         }
         Kind::HtmlWith200 => return Some(page("200 OK", 502, Some("invalid_response"))),
         Kind::HtmlWith502 => return Some(page("502 Bad Gateway", 502, None)),
         Kind::WaitInSeconds | Kind::WaitInMilliseconds | Kind::WaitAsDate | Kind::WaitInBody => {
             return Some(rate_limit(protocol, kind, now));
         }
+        _ if protocol == "bedrock-converse" => {
+            let changed = binary::change(&bytes, kind, form, &mut chance)?;
+            let steps = whole(record, &changed.served, &mut chance);
+            return Some(Damaged { steps, expected: Expected::Reading(changed.left) });
+        }
+        _ => {}
+    }
+    let body = String::from_utf8(bytes).ok()?;
+    let changed = match kind {
         Kind::NoTerminator => no_terminator(protocol, &body, form)?,
         Kind::MalformedChunk => return malformed(record, protocol, &body, form, &mut chance),
-        Kind::CommentsAndPings => noisy(&body, &mut chance),
-        Kind::LineEnds => other_line_ends(&body, &mut chance),
-        Kind::UsageTwice => usage_twice(protocol, &body)?,
+        Kind::CommentsAndPings => noisy(protocol, &body, &mut chance),
+        Kind::LineEnds => other_line_ends(protocol, &body, &mut chance),
+        _ => usage_twice(protocol, &body)?,
     };
     // What the plain reading cannot know of line ends and comments, it need not: it reads the
     // record. Where something was taken away it reads what is left.
     let read = if kind.is_harmless() { body } else { changed.clone() };
-    Some(Damaged { steps: whole(record, changed.as_bytes(), &mut chance), expected: Expected::Reading(read) })
+    Some(Damaged {
+        steps: whole(record, changed.as_bytes(), &mut chance),
+        expected: Expected::Reading(read.into_bytes()),
+    })
 }
 
 // === on the wire ===
@@ -188,11 +206,11 @@ fn whole(record: &Record, body: &[u8], chance: &mut Chance) -> Vec<Step> {
     vec![Step::Send(bytes)]
 }
 
-fn in_pieces(record: &Record, body: &str, cuts: &[usize]) -> Damaged {
+fn in_pieces(record: &Record, body: &[u8], cuts: &[usize]) -> Damaged {
     let mut bytes = head(record);
-    chunked(chunks(body.as_bytes(), cuts), &mut bytes);
+    chunked(chunks(body, cuts), &mut bytes);
     bytes.extend_from_slice(b"0\r\n\r\n");
-    Damaged { steps: vec![Step::Send(bytes)], expected: Expected::Reading(body.to_owned()) }
+    Damaged { steps: vec![Step::Send(bytes)], expected: Expected::Reading(body.to_vec()) }
 }
 
 fn cut(record: &Record, kind: Kind, body: &[u8], chance: &mut Chance) -> Damaged {
@@ -207,7 +225,7 @@ fn cut(record: &Record, kind: Kind, body: &[u8], chance: &mut Chance) -> Damaged
     if kind == Kind::CutAndReset {
         steps.push(Step::Reset);
     }
-    Damaged { steps, expected: Expected::Reading(String::from_utf8_lossy(piece).into_owned()) }
+    Damaged { steps, expected: Expected::Reading(piece.to_vec()) }
 }
 
 fn answer(status: &str, content_type: &str, extra: &str, body: &str) -> Vec<Step> {
@@ -253,6 +271,8 @@ fn rate_limit(protocol: &str, kind: Kind, now: SystemTime) -> Damaged {
         "gemini-generate" => format!(
             r#"{{"error":{{"code":429,"message":"Resource has been exhausted.","status":"RESOURCE_EXHAUSTED"{details}}}}}"#
         ),
+        "cohere-chat" | "bedrock-converse" => format!(r#"{{"message":"Too many requests.{words}"}}"#),
+        "ollama-chat" => format!(r#"{{"error":"Too many requests.{words}"}}"#),
         _ => format!(
             r#"{{"error":{{"message":"Rate limit reached.{words}","type":"requests","param":null,"code":"rate_limit_exceeded"}}}}"#
         ),
@@ -263,43 +283,75 @@ fn rate_limit(protocol: &str, kind: Kind, now: SystemTime) -> Damaged {
 
 // === on the text ===
 
-fn is_array(body: &str) -> bool {
-    body.trim_start().starts_with('[')
+/// How a stream of text is cut into messages.
+#[derive(Clone, Copy, PartialEq)]
+enum Framing {
+    Events,
+    /// The elements of a JSON array.
+    Array,
+    /// A JSON document per line.
+    Lines,
 }
 
-/// The events of a stream, each without the blank line that ends it.
-fn events(body: &str) -> Vec<String> {
-    let lines = body.replace("\r\n", "\n");
-    lines.split("\n\n").map(str::to_owned).filter(|event| !event.trim().is_empty()).collect()
-}
+impl Framing {
+    fn of(protocol: &str, body: &str) -> Self {
+        match protocol {
+            "ollama-chat" => Self::Lines,
+            _ if body.trim_start().starts_with('[') => Self::Array,
+            _ => Self::Events,
+        }
+    }
 
-fn joined(events: &[String]) -> String {
-    events.iter().flat_map(|event| [event.trim_matches('\n'), "\n\n"]).collect()
-}
+    /// The messages, each without what ends it.
+    fn split(self, body: &str) -> Vec<String> {
+        let lines = body.replace("\r\n", "\n");
+        let full = |piece: &&str| !piece.trim().is_empty();
+        match self {
+            Self::Events => lines.split("\n\n").filter(full).map(str::to_owned).collect(),
+            Self::Lines => lines.lines().filter(full).map(str::to_owned).collect(),
+            Self::Array => {
+                let elements: Vec<Value> = serde_json::from_str(body).unwrap_or_default();
+                elements.iter().map(Value::to_string).collect()
+            }
+        }
+    }
 
-fn document(event: &str) -> Option<Value> {
-    let data = event.lines().find_map(|line| line.strip_prefix("data:"))?;
-    serde_json::from_str(data.trim()).ok()
-}
+    fn join(self, pieces: &[String]) -> String {
+        match self {
+            Self::Events => pieces.iter().flat_map(|piece| [piece.trim_matches('\n'), "\n\n"]).collect(),
+            Self::Lines => pieces.iter().flat_map(|piece| [piece.as_str(), "\n"]).collect(),
+            Self::Array => format!("[{}\n]", pieces.join("\n,\n")),
+        }
+    }
 
-/// The elements of a JSON array.
-fn elements(body: &str) -> Vec<String> {
-    let elements: Vec<Value> = serde_json::from_str(body).unwrap_or_default();
-    elements.iter().map(Value::to_string).collect()
-}
+    fn document(self, piece: &str) -> Option<Value> {
+        let data = match self {
+            Self::Events => piece.lines().find_map(|line| line.strip_prefix("data:"))?,
+            Self::Array | Self::Lines => piece,
+        };
+        serde_json::from_str(data.trim()).ok()
+    }
 
-fn array(elements: &[String]) -> String {
-    format!("[{}\n]", elements.join("\n,\n"))
+    fn piece(self, value: &Value) -> String {
+        match self {
+            Self::Events => format!("data: {value}"),
+            Self::Array | Self::Lines => value.to_string(),
+        }
+    }
 }
 
 /// `None` where the record has no terminator to drop.
 fn no_terminator(protocol: &str, body: &str, form: u8) -> Option<String> {
-    if is_array(body) {
+    let framing = Framing::of(protocol, body);
+    if framing == Framing::Array {
         return Some(body.trim_end().trim_end_matches(']').to_owned());
     }
-    let kind_of = |event: &String| document(event).and_then(|value| Some(value["type"].as_str()?.to_owned()));
-    let mut all = events(body);
-    let before = joined(&all);
+    let mut all = framing.split(body);
+    let before = framing.join(&all);
+    let has_kind = |event: &String, kinds: &[&str]| {
+        let value = framing.document(event);
+        value.is_some_and(|value| value["type"].as_str().is_some_and(|kind| kinds.contains(&kind)))
+    };
     match (protocol, form) {
         ("openai-chat", form) => {
             all.retain(|event| !event.contains("data: [DONE]") && !event.contains("data:[DONE]"));
@@ -310,26 +362,29 @@ fn no_terminator(protocol: &str, body: &str, form: u8) -> Option<String> {
             }
         }
         ("anthropic-messages", _) => {
-            all.retain(|event| kind_of(event).as_deref() != Some("message_stop"));
-            all.retain(|event| !event.contains("[DONE]"));
+            all.retain(|event| !has_kind(event, &["message_stop"]) && !event.contains("[DONE]"));
         }
         ("gemini-generate", _) => {
             for event in &mut all {
                 without_finish(event, "candidates", "finishReason");
             }
         }
+        ("cohere-chat", _) => all.retain(|event| !has_kind(event, &["message-end"])),
+        ("ollama-chat", _) => {
+            all.retain(|line| framing.document(line).is_none_or(|line| line["done"] != true));
+        }
         _ => {
             let ends = ["response.completed", "response.incomplete", "response.failed"];
-            all.retain(|event| kind_of(event).is_none_or(|kind| !ends.contains(&kind.as_str())));
+            all.retain(|event| !has_kind(event, &ends));
         }
     }
-    let after = joined(&all);
+    let after = framing.join(&all);
     (after != before).then_some(after)
 }
 
 /// The same event whose choices do not say that they are finished.
 fn without_finish(event: &mut String, list: &str, field: &str) {
-    let Some(mut value) = document(event) else { return };
+    let Some(mut value) = Framing::Events.document(event) else { return };
     let Some(choices) = value.get_mut(list).and_then(Value::as_array_mut) else { return };
     let mut has_changed = false;
     for choice in choices.iter_mut().filter_map(Value::as_object_mut) {
@@ -344,63 +399,69 @@ fn without_finish(event: &mut String, list: &str, field: &str) {
 /// Form 0: a broken chunk more. Form 1: one of the answer's own is broken in its middle, and what
 /// only it said is missing.
 fn malformed(record: &Record, protocol: &str, body: &str, form: u8, chance: &mut Chance) -> Option<Damaged> {
-    let is_array = is_array(body);
-    let mut all = if is_array { elements(body) } else { events(body) };
+    let framing = Framing::of(protocol, body);
+    let mut all = framing.split(body);
     let at = chance.below(all.len());
     let mut left = all.clone();
     if form == 0 {
-        // An array's framing is its braces: the broken chunk has to close them.
-        let broken =
-            if is_array { "{\"candidates\": [oops]}" } else { "data: {\"choices\": [{\"delta\": {\"con" };
+        let broken = match framing {
+            Framing::Events => "data: {\"choices\": [{\"delta\": {\"con",
+            Framing::Lines => "{\"message\": {\"content\": \"con",
+            // An array's framing is its braces: the broken chunk has to close them.
+            Framing::Array => "{\"candidates\": [oops]}",
+        };
         all.insert(at, broken.into());
     } else {
+        framing.document(&all[at])?;
         left[at] = lost(protocol, &all[at]);
-        all[at] = if is_array {
+        all[at] = if framing == Framing::Array {
             all[at].replacen(':', "", 1)
         } else {
-            let data = all[at].find("data:").filter(|_| document(&all[at]).is_some())? + "data:".len();
+            let prefix = if framing == Framing::Events { "data:" } else { "" };
+            let data = all[at].find(prefix)? + prefix.len();
             let middle = data + (all[at].len() - data) / 2;
             let middle = (middle..all[at].len()).find(|place| all[at].is_char_boundary(*place))?;
             all[at][..middle].to_owned()
         };
     }
-    let text = |pieces: &[String]| if is_array { array(pieces) } else { joined(pieces) };
     left.retain(|piece| !piece.is_empty());
-    let served = text(&all);
+    let served = framing.join(&all);
     Some(Damaged {
         steps: whole(record, served.as_bytes(), chance),
-        expected: Expected::Reading(text(&left)),
+        expected: Expected::Reading(framing.join(&left).into_bytes()),
     })
 }
 
 /// What is known of an event that was lost: nothing, but that a text or a thought of Messages goes
 /// on shows that it had begun.
 fn lost(protocol: &str, event: &str) -> String {
-    let begun = document(event).filter(|_| protocol == "anthropic-messages").and_then(|value| {
-        let block = &value["content_block"];
-        let (kind, text) = match block["type"].as_str()? {
-            "text" => ("text", "text"),
-            "thinking" => ("thinking", "thinking"),
-            _ => return None,
-        };
-        let index = value["index"].clone();
-        Some(serde_json::json!({
-            "type": "content_block_start",
-            "index": index,
-            "content_block": {"type": kind, text: ""},
-        }))
-    });
+    let begun =
+        Framing::Events.document(event).filter(|_| protocol == "anthropic-messages").and_then(|value| {
+            let block = &value["content_block"];
+            let (kind, text) = match block["type"].as_str()? {
+                "text" => ("text", "text"),
+                "thinking" => ("thinking", "thinking"),
+                _ => return None,
+            };
+            let index = value["index"].clone();
+            Some(serde_json::json!({
+                "type": "content_block_start",
+                "index": index,
+                "content_block": {"type": kind, text: ""},
+            }))
+        });
     begun.map(|begun| format!("data: {begun}")).unwrap_or_default()
 }
 
-fn noisy(body: &str, chance: &mut Chance) -> String {
-    if is_array(body) {
-        // A JSON array has no comments: white space keeps its connection alive.
-        let spaced: Vec<String> = elements(body).iter().map(|element| format!("\n \r\n{element}")).collect();
-        return array(&spaced);
+fn noisy(protocol: &str, body: &str, chance: &mut Chance) -> String {
+    let framing = Framing::of(protocol, body);
+    if framing != Framing::Events {
+        // There are no comments: white space keeps such a connection alive.
+        let spaced: Vec<String> = framing.split(body).iter().map(|piece| format!("\n \r\n{piece}")).collect();
+        return framing.join(&spaced);
     }
     let mut text = String::new();
-    for event in events(body) {
+    for event in framing.split(body) {
         match chance.below(4) {
             0 => text.push_str(": keep-alive\n\n"),
             1 => text.push_str(":\n:\n\n"),
@@ -417,12 +478,13 @@ fn noisy(body: &str, chance: &mut Chance) -> String {
     text
 }
 
-fn other_line_ends(body: &str, chance: &mut Chance) -> String {
+fn other_line_ends(protocol: &str, body: &str, chance: &mut Chance) -> String {
     let lines = body.replace("\r\n", "\n");
     match chance.below(3) {
         0 if body.contains("\r\n") => lines,
         0 => lines.replace('\n', "\r\n"),
-        1 => lines.replace('\n', "\r"),
+        // To a reader of JSON lines a CR alone is white space.
+        1 if Framing::of(protocol, body) != Framing::Lines => lines.replace('\n', "\r"),
         // Each line ends as it likes, but CR LF stands for one end and never for two.
         _ => lines
             .split_inclusive('\n')
@@ -436,24 +498,24 @@ fn other_line_ends(body: &str, chance: &mut Chance) -> String {
 
 /// The event with the last usage comes once more, without content. `None` where there is none.
 fn usage_twice(protocol: &str, body: &str) -> Option<String> {
-    let is_array = is_array(body);
-    let mut all = if is_array { elements(body) } else { events(body) };
-    let parsed = |text: &String| if is_array { serde_json::from_str(text).ok() } else { document(text) };
+    let framing = Framing::of(protocol, body);
+    let mut all = framing.split(body);
     let has_usage = |value: &Value| match protocol {
         "openai-chat" => value["usage"].is_object() || value["x_groq"]["usage"].is_object(),
         "anthropic-messages" => value["type"] == "message_delta" && value["usage"].is_object(),
         "gemini-generate" => value["usageMetadata"].is_object(),
+        "cohere-chat" => value["delta"]["usage"].is_object(),
+        "ollama-chat" => value["eval_count"].is_u64(),
         _ => value["response"]["usage"].is_object(),
     };
-    let at = all.iter().rposition(|event| parsed(event).as_ref().is_some_and(has_usage))?;
-    let mut again = parsed(&all[at])?;
+    let at = all.iter().rposition(|piece| framing.document(piece).as_ref().is_some_and(has_usage))?;
+    let mut again = framing.document(&all[at])?;
     let object = again.as_object_mut()?;
     match protocol {
         "openai-chat" => drop(object.insert("choices".into(), Value::Array(Vec::new()))),
         "gemini-generate" => drop(object.shift_remove("candidates")),
         _ => {}
     }
-    let again = if is_array { again.to_string() } else { format!("data: {again}") };
-    all.insert(at + 1, again);
-    Some(if is_array { array(&all) } else { joined(&all) })
+    all.insert(at + 1, framing.piece(&again));
+    Some(framing.join(&all))
 }

@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod daemon;
 pub mod damage;
 pub mod damaged;
+pub mod damaged_cases;
 pub mod judge;
 pub mod laws;
 pub mod quirks;

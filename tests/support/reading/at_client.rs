@@ -9,13 +9,20 @@
 //! | Messages | `message_stop` (or a relay's `[DONE]`) behind a stop reason |
 //! | generateContent | a finish reason in every candidate; in a JSON array also its `]` |
 //! | Responses | `response.completed`, `.incomplete` or `.cancelled` |
+//! | Converse | `messageStop` and `metadata` |
+//! | Cohere's chat | `message-end` with a reason |
+//! | Ollama's chat | the line that says `done` |
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::gemini_generate::leaves;
-use super::{anthropic_messages, gemini_generate, openai_chat, openai_responses};
+use super::{
+    anthropic_messages, bedrock_converse, cohere_chat, gemini_generate, ollama_chat, openai_chat,
+    openai_responses,
+};
+use crate::damaged;
 
 /// An answer in the words of an OpenAI client.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,12 +63,16 @@ impl Said {
 }
 
 /// Reads the stream `body`, or the piece of one that had arrived.
-pub fn read(protocol: &str, provider: &str, body: &str) -> Answer {
+pub fn read(protocol: &str, provider: &str, body: &[u8]) -> Answer {
+    let text = &String::from_utf8_lossy(body);
     match protocol {
-        "openai-chat" => read_openai(provider, body),
-        "anthropic-messages" => read_anthropic(body),
-        "gemini-generate" => read_gemini(body),
-        _ => read_responses(body),
+        "openai-chat" => read_openai(provider, text),
+        "anthropic-messages" => read_anthropic(text),
+        "gemini-generate" => read_gemini(text),
+        "bedrock-converse" => read_bedrock(body),
+        "cohere-chat" => read_cohere(text),
+        "ollama-chat" => read_ollama(text),
+        _ => read_responses(text),
     }
 }
 
@@ -344,6 +355,89 @@ fn say(item: &Item, said: &mut Said) -> bool {
     let makes_sense = fits || serde_json::from_str::<Value>(&arguments).is_ok();
     said.calls.push((item.name.clone(), arguments));
     makes_sense
+}
+
+fn read_bedrock(body: &[u8]) -> Answer {
+    let messages = damaged::binary_messages(body);
+    let reading = bedrock_converse::read(true, &messages.concat());
+    let has_ended = messages
+        .iter()
+        .flat_map(|message| bedrock_converse::events(message))
+        .fold((false, false), |(stop, metadata), event| {
+            (stop || event.name == "messageStop", metadata || event.name == "metadata")
+        });
+    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let mut said = Said::default();
+    for block in &reading.blocks {
+        said.text += &text(&block["text"]);
+        said.reasoning += &text(&block["reasoningContent"]["reasoningText"]["text"]);
+        let call = &block["toolUse"];
+        // Pieces of a call whose beginning was lost are none that a client could run.
+        if call["name"].is_string() && call["type"] != "server_tool_use" {
+            let pieces = call["pieces"].as_str().map(str::to_owned);
+            said.calls.push((text(&call["name"]), pieces.unwrap_or_else(|| "{}".to_owned())));
+        }
+    }
+    let is_whole = has_ended == (true, true);
+    said.finish = reading.stop_reason.as_deref().filter(|_| is_whole).map(|reason| match reason {
+        "max_tokens" | "model_context_window_exceeded" => "length",
+        "guardrail_intervened" | "content_filtered" => "content_filter",
+        "tool_use" => "tool_calls",
+        _ => "stop",
+    });
+    let usage = reading.usage().map(|usage| counts(&usage));
+    Answer { choices: BTreeMap::from([(0, said)]), usage, has_failed: false, is_whole }
+}
+
+fn read_cohere(body: &str) -> Answer {
+    let known: Vec<String> = documents(body)
+        .filter(|event| event["type"] != "debug" && event["type"].is_string() && event["type"] != "ping")
+        .map(|event| format!("data: {event}\n\n"))
+        .collect();
+    let reading = cohere_chat::read(true, &known.concat());
+    let field = |name: &str| -> String {
+        reading.content.values().filter_map(|block| block[name].as_str()).collect()
+    };
+    let calls = reading.calls.values().map(|call| (call.name.clone(), call.arguments.clone()));
+    let calls: Vec<_> = calls.filter(|(name, _)| !name.is_empty()).collect();
+    let reason = reading.finish_reason.as_deref();
+    let has_failed = reason.is_some_and(|reason| ["ERROR", "TIMEOUT"].contains(&reason));
+    let finish = reason.map(|reason| match reason {
+        "MAX_TOKENS" => "length",
+        "TOOL_CALL" => "tool_calls",
+        "COMPLETE" if !calls.is_empty() => "tool_calls",
+        _ => "stop",
+    });
+    let usage = reading.usage().map(|usage| counts(&usage));
+    let said = Said {
+        text: field("text"),
+        reasoning: reading.plan.clone() + &field("thinking"),
+        calls,
+        finish,
+        ..Said::default()
+    };
+    Answer { choices: BTreeMap::from([(0, said)]), usage, has_failed, is_whole: finish.is_some() }
+}
+
+fn read_ollama(body: &str) -> Answer {
+    let is_json = |line: &&str| serde_json::from_str::<Value>(line).is_ok();
+    let lines: Vec<&str> = body.lines().filter(is_json).collect();
+    let reading = ollama_chat::read(&lines.join("\n"));
+    let is_whole =
+        lines.iter().any(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["done"] == true));
+    let call = |call: &Value| {
+        let function = &call["function"];
+        (function["name"].as_str().unwrap_or("").to_owned(), function["arguments"].to_string())
+    };
+    let calls: Vec<_> = reading.calls.iter().map(call).collect();
+    let finish = is_whole.then(|| match reading.done_reason.as_deref() {
+        Some("length") => "length",
+        Some("stop") | None if !calls.is_empty() => "tool_calls",
+        _ => "stop",
+    });
+    let usage = reading.usage().map(|usage| counts(&usage));
+    let said = Said { text: reading.text, reasoning: reading.thinking, calls, finish, ..Said::default() };
+    Answer { choices: BTreeMap::from([(0, said)]), usage, has_failed: false, is_whole }
 }
 
 fn counts(usage: &canonical::Usage) -> [u64; 4] {

@@ -4,6 +4,7 @@
 
 mod bench;
 mod conformance;
+mod damaged;
 mod dist;
 mod new_provider;
 mod run;
@@ -32,6 +33,8 @@ enum Task {
     Bench(bench::Args),
     /// Judge every recorded exchange and write docs/CONFORMANCE.md.
     Conformance(conformance::Args),
+    /// Send damaged streams through the official SDKs and write docs/DAMAGED_STREAMS.md.
+    Damaged(damaged::Args),
     /// Write the two files of a new provider, to be filled in.
     NewProvider(new_provider::Args),
     /// Build the package for Debian and Ubuntu.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args).map(|()| true),
         Task::Conformance(args) => conformance::run(&args).map(|()| true),
+        Task::Damaged(args) => damaged::run(&args).map(|()| true),
         Task::NewProvider(args) => new_provider::run(&args).map(|()| true),
         Task::Dist => dist::run().map(|()| true),
     };

@@ -3,6 +3,7 @@
 use crate::{conformance, setup, sh, system};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -103,11 +104,18 @@ fn core() -> Result<()> {
 fn sdk() -> Result<()> {
     setup::node()?;
     setup::npm("tests/sdk/node")?;
+    sh::run(&mut through_sdks("sdk")?)?;
+    sh::run(&mut through_sdks("sdk_damaged")?)
+}
+
+/// The run of a test that asks through the official SDKs for Python, ready to be started.
+pub(crate) fn through_sdks(test: &str) -> Result<Command> {
     let python = setup::python(&sh::root().join("tests/sdk/python/requirements.txt"))?;
     let daemon = daemon()?;
     // Without `--package`, so that features unify as in the step before and nothing is built twice.
-    let mut command = sh::cargo(["test", "--test", "sdk"]);
-    sh::run(command.env("SIGNALBOX_SDK", "1").env("SIGNALBOX_PYTHON", python).env("SIGNALBOXD", daemon))
+    let mut command = sh::cargo(["test", "--test", test]);
+    command.env("SIGNALBOX_SDK", "1").env("SIGNALBOX_PYTHON", python).env("SIGNALBOXD", daemon);
+    Ok(command)
 }
 
 fn browser() -> Result<()> {
