@@ -313,3 +313,73 @@ fn too_much(what: &str) -> Error {
     let message = format!("The provider sent {what}; the stream was ended.");
     Error::new(ErrorKind::InvalidResponse, Origin::Provider, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ProtocolId;
+
+    fn ollama() -> StreamDriver {
+        StreamDriver::new(crate::protocol(ProtocolId::OllamaChat), &Quirks::default())
+    }
+
+    fn line(message: &str) -> String {
+        format!("{{\"model\":\"m\",\"message\":{message},\"done\":false}}\n")
+    }
+
+    fn starts(events: &[StreamEvent]) -> usize {
+        events.iter().filter(|event| matches!(event, StreamEvent::PartStart { .. })).count()
+    }
+
+    /// The stream failed for good, and every part that began has its end.
+    fn assert_ended(driver: &mut StreamDriver, outcome: Result<(), Error>, says: &str) {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidResponse);
+        assert!(error.message.contains(says), "{}", error.message);
+        let mut more = Vec::new();
+        driver.push(line("{\"content\":\"more\"}").as_bytes(), &mut more).unwrap();
+        driver.finish(&mut more).unwrap();
+        assert!(more.is_empty(), "the stream went on");
+    }
+
+    #[test]
+    fn an_answer_has_no_more_parts_than_the_limit() {
+        let (mut driver, mut events) = (ollama(), Vec::new());
+        let calls = |count: usize| {
+            let calls = vec![r#"{"function":{"name":"f","arguments":{}}}"#; count];
+            line(&format!("{{\"tool_calls\":[{}]}}", calls.join(",")))
+        };
+        for _ in 0..MAX_PARTS / 128 {
+            driver.push(calls(128).as_bytes(), &mut events).unwrap();
+        }
+        assert_eq!(starts(&events), MAX_PARTS as usize);
+        let outcome = driver.push(calls(1).as_bytes(), &mut events);
+        assert_ended(&mut driver, outcome, "16384 parts");
+    }
+
+    #[test]
+    fn an_answer_holds_no_more_content_than_the_limit() {
+        let (mut driver, mut events) = (ollama(), Vec::new());
+        let mebibyte = line(&format!("{{\"content\":\"{}\"}}", "x".repeat(1 << 20)));
+        for _ in 0..MAX_CONTENT_BYTES >> 20 {
+            driver.push(mebibyte.as_bytes(), &mut events).unwrap();
+            // What was read is the caller's; the driver only counts.
+            events.retain(|event| !matches!(event, StreamEvent::PartDelta { .. }));
+        }
+        let outcome = driver.push(line("{\"content\":\"x\"}").as_bytes(), &mut events);
+        assert!(matches!(events.last(), Some(StreamEvent::PartEnd { .. })), "a part is left open");
+        assert_ended(&mut driver, outcome, "64 MiB");
+    }
+
+    #[test]
+    fn a_stream_of_nothing_but_noise_ends_at_the_limit_too() {
+        let (mut driver, mut events) = (ollama(), Vec::new());
+        let blank = [b'\n'; 64];
+        driver.push(line("{\"content\":\"x\"}").as_bytes(), &mut events).unwrap();
+        // As if a gibibyte but for the last piece had gone by.
+        driver.extent.stream_bytes = MAX_STREAM_BYTES - blank.len();
+        driver.push(&blank, &mut events).unwrap();
+        let outcome = driver.push(&blank, &mut events);
+        assert_ended(&mut driver, outcome, "1024 MiB");
+    }
+}
