@@ -249,7 +249,7 @@ impl Case {
         if text.trim_start().starts_with('{') {
             return Some("one document instead of a stream: its events are encoded");
         }
-        let reading = at_client::read(self.family, &self.record.provider, text);
+        let reading = at_client::read(self.family, &self.record.provider, text.as_bytes());
         if reading.has_failed {
             return Some("the answer fails: the provider's own word is passed on, and no end");
         }

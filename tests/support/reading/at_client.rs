@@ -430,7 +430,7 @@ fn read_ollama(body: &str) -> Answer {
         (function["name"].as_str().unwrap_or("").to_owned(), function["arguments"].to_string())
     };
     let calls: Vec<_> = reading.calls.iter().map(call).collect();
-    let finish = is_whole.then(|| match reading.done_reason.as_deref() {
+    let finish = is_whole.then_some(match reading.done_reason.as_deref() {
         Some("length") => "length",
         Some("stop") | None if !calls.is_empty() => "tool_calls",
         _ => "stop",

@@ -55,7 +55,7 @@ pub(super) fn ignored(schema: &Value, place: &str, notes: &mut Vec<Note>) {
             "items" | "additionalProperties" => ignored(value, &inner, notes),
             name if HELD.contains(&name) || IDLE.contains(&name) => {}
             name => {
-                notes.push(Note::SchemaKeywordIgnored { place: place.to_owned(), keyword: name.to_owned() })
+                notes.push(Note::SchemaKeywordIgnored { place: place.to_owned(), keyword: name.to_owned() });
             }
         }
     }

@@ -97,7 +97,7 @@ impl Decoder {
         if !std::mem::replace(&mut self.has_started, true) {
             let model = line.model.take().map(Cow::into_owned);
             out.push(StreamEvent::Start(ResponseStart { model, ..Default::default() }));
-            self.created_at = line.created_at.as_deref().unwrap_or_default().to_owned();
+            line.created_at.as_deref().unwrap_or_default().clone_into(&mut self.created_at);
         }
         self.logprobs.extend(line.logprobs.take().into_iter().flatten());
         if let Some(message) = line.message.take() {
