@@ -20,7 +20,7 @@ use signalbox_tests::damaged_cases::{
 use signalbox_tests::reading::at_client::{self, Answer};
 
 /// Streams of each protocol per form of a kind of damage, so that a run stays about a minute.
-const PER_KIND: usize = 40;
+const PER_KIND: usize = 25;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 48;
