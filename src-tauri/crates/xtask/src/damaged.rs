@@ -72,8 +72,8 @@ fn page(cells: &[Cell], per_kind: &str) -> String {
          **{} of {} cases passed: {}.**\n\n\
          | gateway | damaged streams |\n| --- | ---: |\n| Signalbox | {} |\n| LiteLLM 1.106 | 78.5% |\n\
          | Portkey 1.15 | 49.0% |\n\n\
-         The other two were measured on 2026-11-20 with the OpenAI SDK in front, on the same kinds of damage to \
-         records of the same corpus; the draw was another one.\n",
+         The other two were measured on 2026-11-20 with the OpenAI SDK in front, on the same kinds of damage to the same \
+         kind of records; the draw was another one.\n",
         all.0,
         all.1,
         percent(all),
