@@ -236,11 +236,9 @@ impl Plan {
             let signature = first["signature"].as_str().filter(|signature| !signature.is_empty())?;
             (first["type"] == "thinking" && body["stop_reason"] == "end_turn").then(|| signature.to_owned())
         };
-        let whole = records.iter().filter(|record| !record.stream && record.response.status < 400);
-        let Some((record, signature)) = whole.filter_map(|record| Some((record, signed(record)?))).next()
-        else {
-            return;
-        };
+        let mut whole = records.iter().filter(|record| !record.stream && record.response.status < 400);
+        let found = whole.find_map(|record| Some((record, signed(record)?)));
+        let Some((record, signature)) = found else { return };
         let Some(answer) = read(protocol, record) else { return };
         let [first, second] = [(); 2].map(|()| self.model(protocol, record, Take::of(record)));
         let text = &answer.choices[0].text;
