@@ -22,6 +22,12 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
+    /// The set of that name, where it is here and has streams of the protocol.
+    #[allow(dead_code, reason = "The allocations are counted of the fixtures alone.")]
+    pub(crate) fn of(set: &str, protocol: ProtocolId) -> Option<Self> {
+        if set == "corpus" { Self::of_corpus(protocol) } else { Some(Self::of_fixtures(protocol)) }
+    }
+
     /// The project's own fixtures, which are always here.
     pub(crate) fn of_fixtures(protocol: ProtocolId) -> Self {
         let path = project().join(format!("tests/fixtures/wire/{protocol}.jsonl"));
