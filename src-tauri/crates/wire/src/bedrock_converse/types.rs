@@ -5,10 +5,11 @@
 //! Unions have one field each, named for what they hold. Answers are read leniently; blocks stay
 //! JSON until that name is known.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json::reading::{Name, Object};
 use crate::json::{lenient, open_object};
 
 // Requests.
@@ -203,18 +204,78 @@ pub struct BlockStart {
 /// `contentBlockDelta`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BlockDelta<'a> {
+pub struct BlockDelta {
     pub content_block_index: u64,
-    #[serde(borrow)]
-    pub delta: &'a RawValue,
+    pub delta: Delta,
 }
 
-/// What most deltas hold.
+/// One piece of a block: the union's field and what it holds.
+#[derive(Debug)]
+pub enum Delta {
+    Text(String),
+    Reasoning(ReasoningDelta),
+    ToolUse(ToolUseDelta),
+    Other(String, Value),
+    /// No field at all.
+    Nothing,
+}
+
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct TextDelta {
+#[serde(default, rename_all = "camelCase")]
+pub struct ReasoningDelta {
     #[serde(deserialize_with = "lenient")]
     pub text: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub signature: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub redacted_content: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ToolUseDelta {
+    #[serde(deserialize_with = "lenient")]
+    pub input: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Delta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Union;
+        impl<'de> Visitor<'de> for Union {
+            type Value = Delta;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object with one field")
+            }
+
+            /// The first field, unless a text follows.
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delta, A::Error> {
+                let mut delta = Delta::Nothing;
+                while let Some(Name(name)) = map.next_key()? {
+                    let is_first = matches!(delta, Delta::Nothing);
+                    match &*name {
+                        "text" => match map.next_value()? {
+                            Value::String(text) => delta = Delta::Text(text),
+                            value if is_first => delta = Delta::Other(name.into_owned(), value),
+                            _ => {}
+                        },
+                        _ if !is_first => drop(map.next_value::<IgnoredAny>()?),
+                        "reasoningContent" => {
+                            let Object(thought) = map.next_value()?;
+                            delta = Delta::Reasoning(thought.unwrap_or_default());
+                        }
+                        "toolUse" => {
+                            let Object(piece) = map.next_value()?;
+                            delta = Delta::ToolUse(piece.unwrap_or_default());
+                        }
+                        _ => delta = Delta::Other(name.into_owned(), map.next_value()?),
+                    }
+                }
+                Ok(delta)
+            }
+        }
+        deserializer.deserialize_map(Union)
+    }
 }
 
 /// `contentBlockStop`.
@@ -225,14 +286,16 @@ pub struct BlockStop {
 }
 
 /// `messageStop`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct MessageStop {
-    pub stop_reason: String,
+    pub stop_reason: Option<String>,
     /// `additionalModelResponseFields`.
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
+
+open_object!(MessageStop {
+    "stopReason" => stop_reason: Lenient,
+});
 
 /// `metadata`: the last event.
 #[derive(Debug, Default)]

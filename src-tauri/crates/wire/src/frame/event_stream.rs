@@ -7,7 +7,7 @@
 
 use aws_smithy_eventstream::frame::read_message_from;
 
-use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
+use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES, text};
 
 /// Total length, length of the headers and the checksum of both, four bytes each.
 const PRELUDE_BYTES: usize = 12;
@@ -91,7 +91,7 @@ fn message<E>(
         if !has_good_checksum(bytes) {
             return Err(EventStreamError::Corrupt);
         }
-        let data = &String::from_utf8_lossy(payload);
+        let data = &text(payload);
         return Ok(deliver(Frame { event: Some(event), data }));
     }
     let message = read_message_from(bytes).map_err(|_| EventStreamError::Corrupt)?;
@@ -99,7 +99,7 @@ fn message<E>(
         let found = message.headers().iter().find(|header| header.name().as_str() == name)?;
         Some(found.value().as_string().ok()?.as_str())
     };
-    let payload = String::from_utf8_lossy(message.payload());
+    let payload = text(message.payload());
     let named = |kind: &str, name: &str| format!("{kind}:{}", header(name).unwrap_or_default());
     Ok(match header(":message-type") {
         Some("exception") => {

@@ -1,6 +1,6 @@
 //! One JSON array whose elements arrive over time: how Gemini streams without `alt=sse`.
 
-use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
+use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES, text};
 
 /// Splits the top-level array into its elements, by brackets and strings only.
 #[derive(Debug, Default)]
@@ -22,9 +22,9 @@ impl JsonArrayFramer {
     ) -> Result<Result<(), E>, FrameTooLarge> {
         for &byte in bytes {
             if self.take(byte) {
-                let text = String::from_utf8_lossy(&self.element).into_owned();
+                let outcome = deliver(Frame { event: None, data: text(&self.element).trim() });
                 self.element.clear();
-                if let Err(error) = deliver(Frame { event: None, data: text.trim() }) {
+                if let Err(error) = outcome {
                     return Ok(Err(error));
                 }
             }

@@ -6,6 +6,8 @@ pub mod json_array;
 pub mod ndjson;
 pub mod sse;
 
+use std::borrow::Cow;
+
 /// Bytes of one frame that we are willing to hold. Gemini inlines base64 images, which reach a few
 /// MiB; past this the provider is broken or hostile.
 pub const MAX_FRAME_BYTES: usize = 32 << 20;
@@ -21,6 +23,11 @@ pub struct Frame<'a> {
     /// SSE's `event:` field, where there is one; of a binary message, see [`event_stream`].
     pub event: Option<&'a str>,
     pub data: &'a str,
+}
+
+/// Bytes as text. Nearly all of them are, and the check for that is much faster than the repair.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// A frame grew past [`MAX_FRAME_BYTES`].

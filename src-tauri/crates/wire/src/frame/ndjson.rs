@@ -4,7 +4,7 @@
 //! content. Empty lines say nothing. A last line without its end is still delivered: the stream's
 //! end ends it, and whether it is whole its JSON tells.
 
-use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
+use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES, text};
 
 #[derive(Debug, Default)]
 pub struct NdjsonFramer {
@@ -52,8 +52,7 @@ impl NdjsonFramer {
 }
 
 fn take_line<E>(line: &[u8], deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
-    let text = String::from_utf8_lossy(line);
-    match text.trim() {
+    match text(line).trim() {
         "" => Ok(()),
         data => deliver(Frame { event: None, data }),
     }

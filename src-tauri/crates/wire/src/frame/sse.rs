@@ -4,7 +4,7 @@
 //! One difference, on purpose: an event that the end of the stream cuts off before its blank line
 //! is still delivered by [`SseFramer::finish`]; some providers leave the last blank line out.
 
-use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES};
+use super::{Frame, FrameTooLarge, MAX_FRAME_BYTES, text};
 
 /// The names that the standard knows.
 const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
@@ -18,7 +18,8 @@ pub struct SseFramer {
     is_past_first_line: bool,
     data: String,
     has_data: bool,
-    event: Option<String>,
+    event: String,
+    has_event: bool,
     comments: u64,
     /// Lines that are no field of the standard's.
     strays: u64,
@@ -38,6 +39,15 @@ impl SseFramer {
             }
         }
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
+            if let Some((data, past)) = self.whole_event(bytes, end) {
+                bytes = &bytes[past..];
+                self.is_past_first_line = true;
+                let event = std::mem::take(&mut self.has_event).then_some(&*self.event);
+                match deliver(Frame { event, data: &text(data) }) {
+                    Ok(()) => continue,
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
             let outcome = if self.line.is_empty() {
                 self.take_line(&bytes[..end], deliver)
             } else {
@@ -89,6 +99,17 @@ impl SseFramer {
         self.strays
     }
 
+    /// Where the line that ends at `end` is all the data of its event and the blank line behind it is
+    /// here too, as nearly always: the data where they lie, and where the next line begins.
+    fn whole_event<'b>(&self, bytes: &'b [u8], end: usize) -> Option<(&'b [u8], usize)> {
+        if self.has_data || !self.line.is_empty() || end > MAX_FRAME_BYTES {
+            return None;
+        }
+        let data = bytes[..end].strip_prefix(b"data:")?;
+        let blank = [&b"\n\n"[..], b"\r\n\r\n"].into_iter().find(|ends| bytes[end..].starts_with(ends))?;
+        Some((data.strip_prefix(b" ").unwrap_or(data), end + blank.len()))
+    }
+
     fn hold(&mut self, bytes: &[u8]) -> Result<(), FrameTooLarge> {
         if self.line.len() + bytes.len() > MAX_FRAME_BYTES {
             return Err(FrameTooLarge);
@@ -123,9 +144,13 @@ impl SseFramer {
                 if std::mem::replace(&mut self.has_data, true) {
                     self.data.push('\n');
                 }
-                self.data.push_str(&String::from_utf8_lossy(value));
+                self.data.push_str(&text(value));
             }
-            b"event" => self.event = Some(String::from_utf8_lossy(value).into_owned()),
+            b"event" => {
+                self.has_event = true;
+                self.event.clear();
+                self.event.push_str(&text(value));
+            }
             // They speak to a client that reconnects, which nobody does to an LLM.
             b"id" | b"retry" => {}
             _ => self.strays += 1,
@@ -134,11 +159,11 @@ impl SseFramer {
     }
 
     fn dispatch<E>(&mut self, deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
-        let event = self.event.take();
+        let event = std::mem::take(&mut self.has_event).then_some(&*self.event);
         if !std::mem::take(&mut self.has_data) {
             return Ok(());
         }
-        let outcome = deliver(Frame { event: event.as_deref(), data: &self.data });
+        let outcome = deliver(Frame { event, data: &self.data });
         self.data.clear();
         outcome
     }

@@ -1,10 +1,13 @@
 //! Small moves on JSON, and one on errors, that every family makes.
 
+pub(crate) mod passed_on;
 pub(crate) mod reading;
 
 use canonical::{Error, Extensions, Retry};
 use serde_json::{Map, Value};
 
+pub(crate) use passed_on::{PassedOn, raw_field};
+pub(crate) use reading::{LooseFields, RawFields};
 pub(crate) use reading::{lenient, lenient_list, lenient_object, lenient_text, open_object};
 
 /// Adds the fields of `extra` that `body` does not say itself; objects that both have are merged

@@ -13,7 +13,8 @@ use std::marker::PhantomData;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// For `#[serde(default, deserialize_with = "lenient")]`.
 pub(crate) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -281,10 +282,53 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Strict<T> {
     }
 }
 
+/// Where [`open_object`] puts the fields that it does not know. Those that are null say nothing and
+/// are left out.
+pub(crate) trait Rest<'de> {
+    fn keep<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error>;
+}
+
+impl<'de> Rest<'de> for Map<String, Value> {
+    fn keep<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+        let value: Value = map.next_value()?;
+        if !value.is_null() {
+            self.insert(name.into_owned(), value);
+        }
+        Ok(())
+    }
+}
+
+/// Fields in the order in which they came, for an object that mostly has none and whose own names
+/// hardly repeat: costs nothing while empty, and no look-up.
+pub(crate) type LooseFields<'a> = Vec<(Cow<'a, str>, Value)>;
+
+impl<'de> Rest<'de> for LooseFields<'de> {
+    fn keep<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+        let value: Value = map.next_value()?;
+        if !value.is_null() {
+            self.push((name, value));
+        }
+        Ok(())
+    }
+}
+
+/// Fields as they are written, for those that each message repeats and that are read once.
+pub(crate) type RawFields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+impl<'de> Rest<'de> for RawFields<'de> {
+    fn keep<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+        let value: &RawValue = map.next_value()?;
+        if value.get() != "null" {
+            self.push((name, value));
+        }
+        Ok(())
+    }
+}
+
 /// `Deserialize` for an object whose fields have a reader each and whose other fields are kept in
 /// `rest`, as they came, but for those that are null and so say nothing.
 ///
-/// `#[serde(flatten)]` says the same and reads each unknown field twice, by way of a buffer. Of a
+/// What `rest` is says how they are kept: see [`Rest`]. `#[serde(flatten)]` says the same and reads each unknown field twice, by way of a buffer. Of a
 /// name that stands twice the last holds, as in a `Value`.
 macro_rules! open_object {
     ($type:ty { $($name:literal => $field:ident: $reader:ident),* $(,)? }) => {
@@ -309,12 +353,7 @@ macro_rules! open_object {
                                     let $crate::json::reading::$reader(value) = map.next_value()?;
                                     object.$field = value;
                                 })*
-                                _ => {
-                                    let value: serde_json::Value = map.next_value()?;
-                                    if !value.is_null() {
-                                        object.rest.insert(name.into_owned(), value);
-                                    }
-                                }
+                                _ => $crate::json::reading::Rest::keep(&mut object.rest, name, &mut map)?,
                             }
                         }
                         Ok(object)

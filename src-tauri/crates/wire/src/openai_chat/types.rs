@@ -12,10 +12,10 @@ use std::borrow::Cow;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-use crate::json::{lenient, lenient_object, open_object};
+use crate::json::{LooseFields, RawFields, lenient, lenient_object, lenient_text, open_object};
 
 /// The family's name, in the corpus and in [`canonical::Extensions`].
 pub const FAMILY: &str = "openai-chat";
@@ -33,14 +33,14 @@ pub struct Chunk<'a> {
     pub object: Option<Cow<'a, str>>,
     pub created: Option<i64>,
     pub model: Option<Cow<'a, str>>,
-    pub choices: Option<Vec<Choice>>,
+    pub choices: Option<Vec<Choice<'a>>>,
     /// Raw, because costs in it are read as decimal text and never as a float.
-    pub usage: Option<Box<RawValue>>,
+    pub usage: Option<&'a RawValue>,
     pub system_fingerprint: Option<Cow<'a, str>>,
     pub error: Value,
     /// Only hides a chunk's length from eavesdroppers.
     pub padding: Option<IgnoredAny>,
-    pub rest: Map<String, Value>,
+    pub rest: RawFields<'a>,
 }
 
 open_object!(Chunk<'de> {
@@ -57,17 +57,17 @@ open_object!(Chunk<'de> {
 });
 
 #[derive(Debug, Default)]
-pub struct Choice {
+pub struct Choice<'a> {
     pub index: Option<u32>,
-    pub delta: Option<Message>,
+    pub delta: Option<Message<'a>>,
     /// The whole answer; beside `delta` in a stream (Perplexity, Writer) it only repeats.
-    pub message: Option<Message>,
+    pub message: Option<Message<'a>>,
     /// A word at nearly everyone's; the raw value is kept as text.
     pub finish_reason: Value,
-    pub rest: Map<String, Value>,
+    pub rest: LooseFields<'a>,
 }
 
-open_object!(Choice {
+open_object!(Choice<'de> {
     "index" => index: Lenient,
     "delta" => delta: Strict,
     "message" => message: Strict,
@@ -76,7 +76,7 @@ open_object!(Choice {
 
 /// A `delta` or a `message` of an answer.
 #[derive(Debug, Default)]
-pub struct Message {
+pub struct Message<'a> {
     pub role: Option<IgnoredAny>,
     pub content: Option<Content>,
     /// DeepSeek, Z.ai, Moonshot, Alibaba, xAI, llama.cpp.
@@ -86,15 +86,15 @@ pub struct Message {
     /// OpenRouter and those who follow it: text, summaries, signatures and encrypted thoughts.
     pub reasoning_details: Option<Vec<Value>>,
     pub refusal: Option<String>,
-    pub tool_calls: Option<Vec<ToolCall>>,
+    pub tool_calls: Option<Vec<ToolCall<'a>>>,
     /// OpenAI's form before `tool_calls`.
-    pub function_call: Option<Function>,
+    pub function_call: Option<Function<'a>>,
     /// Images that the model made (OpenRouter).
     pub images: Option<Vec<Value>>,
-    pub rest: Map<String, Value>,
+    pub rest: LooseFields<'a>,
 }
 
-open_object!(Message {
+open_object!(Message<'de> {
     "role" => role: Strict,
     "content" => content: Strict,
     "reasoning_content" => reasoning_content: Lenient,
@@ -140,15 +140,15 @@ impl<'de> Deserialize<'de> for Content {
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub struct ToolCall {
+pub struct ToolCall<'a> {
     #[serde(default, deserialize_with = "lenient")]
     pub index: Option<u32>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub id: Option<String>,
-    #[serde(default, deserialize_with = "lenient", rename = "type")]
-    pub kind: Option<String>,
-    #[serde(default, deserialize_with = "lenient_object")]
-    pub function: Option<Function>,
+    #[serde(default, borrow, deserialize_with = "lenient_text")]
+    pub id: Option<Cow<'a, str>>,
+    #[serde(default, borrow, deserialize_with = "lenient_text", rename = "type")]
+    pub kind: Option<Cow<'a, str>>,
+    #[serde(default, borrow, deserialize_with = "lenient_object")]
+    pub function: Option<Function<'a>>,
     /// A call of a tool with free-form input.
     #[serde(default, deserialize_with = "lenient_object")]
     pub custom: Option<Custom>,
@@ -158,9 +158,9 @@ pub struct ToolCall {
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub struct Function {
-    #[serde(default, deserialize_with = "lenient")]
-    pub name: Option<String>,
+pub struct Function<'a> {
+    #[serde(default, borrow, deserialize_with = "lenient_text")]
+    pub name: Option<Cow<'a, str>>,
     /// Text; some local servers send the object itself.
     #[serde(default)]
     pub arguments: Value,

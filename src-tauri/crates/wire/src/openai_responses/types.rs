@@ -12,10 +12,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::{lenient, lenient_object, open_object};
+use crate::json::{RawFields, lenient, lenient_object, lenient_text, open_object};
 
 #[derive(Debug, Default)]
-pub struct Response {
+pub struct Response<'a> {
     pub id: Option<String>,
     pub object: Option<String>,
     /// Seconds since the Unix epoch; some write it as a float.
@@ -26,13 +26,15 @@ pub struct Response {
     pub error: Value,
     pub incomplete_details: Option<IncompleteDetails>,
     pub model: Option<String>,
-    pub output: Option<Vec<Item>>,
+    /// Raw, because the last event repeats what the others brought.
+    pub output: Option<Vec<&'a RawValue>>,
     /// Raw, because costs in it are read as decimal text and never as a float.
-    pub usage: Option<Box<RawValue>>,
-    pub rest: Map<String, Value>,
+    pub usage: Option<&'a RawValue>,
+    /// Most of it the request's, and the same in three events.
+    pub rest: RawFields<'a>,
 }
 
-open_object!(Response {
+open_object!(Response<'de> {
     "id" => id: Lenient,
     "object" => object: Lenient,
     "created_at" => created_at: Lenient,
@@ -40,12 +42,20 @@ open_object!(Response {
     "error" => error: Strict,
     "incomplete_details" => incomplete_details: Object,
     "model" => model: Lenient,
-    "output" => output: Objects,
+    "output" => output: List,
     "usage" => usage: Strict,
 });
 
 /// One item of the output, by its fields.
 pub type Item = Map<String, Value>;
+
+/// All that is wanted of an item that is known already.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ItemKind<'a> {
+    #[serde(rename = "type", borrow, deserialize_with = "lenient_text")]
+    pub kind: Option<Cow<'a, str>>,
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -71,10 +81,17 @@ pub struct Event<'a> {
     #[serde(deserialize_with = "lenient_object")]
     pub item: Option<Item>,
     pub annotation: Option<Value>,
-    pub response: Option<Box<Response>>,
+    #[serde(borrow, deserialize_with = "strict")]
+    pub response: Option<Box<Response<'a>>>,
     pub error: Value,
     /// Copilot: what the answer costs it, beside the response.
-    pub copilot_usage: Option<Value>,
+    #[serde(borrow)]
+    pub copilot_usage: Option<&'a RawValue>,
+}
+
+/// As the type itself is read: what `derive` makes of a field cannot borrow as long as the text lives.
+fn strict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Response<'de>>>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// <https://platform.openai.com/docs/api-reference/responses/object#responses-object-usage>

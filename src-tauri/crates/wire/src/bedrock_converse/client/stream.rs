@@ -12,10 +12,10 @@ use canonical::fold::fold;
 use canonical::request::{Media, MediaSource, Opaque};
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, PartDelta, PartKind, StreamEvent};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::super::FAMILY;
+use super::types::{Delta, ReasoningDelta, ToolUseDelta};
 use super::{invalid, types, usage};
 use crate::frame::MAX_INDEX;
 use crate::{Frame, FrameOutcome, StreamDecoder, errors};
@@ -108,7 +108,7 @@ impl StreamDecoder for Decoder {
                 self.start(out);
                 self.block_start(event.content_block_index, event.start, out)
             }),
-            "contentBlockDelta" => parsed(frame.data).map(|event: types::BlockDelta<'_>| {
+            "contentBlockDelta" => parsed(frame.data).map(|event: types::BlockDelta| {
                 self.start(out);
                 self.block_delta(event.content_block_index, event.delta, out)
             }),
@@ -116,12 +116,13 @@ impl StreamDecoder for Decoder {
                 self.block_stop(event.content_block_index, out);
                 FrameOutcome::Known
             }),
-            "messageStop" => parsed(frame.data).map(|event: types::MessageStop| {
+            "messageStop" => parsed(frame.data).and_then(|event: types::MessageStop| {
+                let reason = event.stop_reason?;
                 self.start(out);
-                self.stop_reason = Some(event.stop_reason);
+                self.stop_reason = Some(reason);
                 push_rest(event.rest, out);
                 self.settle(out);
-                FrameOutcome::Known
+                Some(FrameOutcome::Known)
             }),
             "metadata" => parsed(frame.data).map(|event: types::Metadata| {
                 self.start(out);
@@ -220,10 +221,10 @@ impl Decoder {
             match (name.as_str(), value) {
                 ("citationsContent", Value::Object(mut cited)) => {
                     for text in list(cited.remove("content")) {
-                        self.delta(index, "text", text["text"].clone(), out);
+                        self.text(index, text["text"].clone(), out);
                     }
                     for citation in list(cited.remove("citations")) {
-                        self.delta(index, "citation", citation, out);
+                        self.delta(index, Delta::Other("citation".into(), citation), out);
                     }
                 }
                 ("reasoningContent", Value::Object(mut thought)) => {
@@ -231,18 +232,23 @@ impl Decoder {
                         thought.extend(text);
                     }
                     for (field, value) in thought {
-                        self.delta(index, "reasoningContent", json!({ field: value }), out);
+                        let thought = serde_json::from_value(json!({ field: value })).unwrap_or_default();
+                        self.delta(index, Delta::Reasoning(thought), out);
                     }
                 }
-                ("text", text) => {
-                    self.delta(index, "text", text, out);
-                }
+                ("text", text) => self.text(index, text, out),
                 (_, value) => {
                     self.block_start(index, Map::from_iter([(name, value)]), out);
                 }
             }
         }
         self.block_stop(index, out);
+    }
+
+    fn text(&mut self, index: u64, text: Value, out: &mut Vec<StreamEvent>) {
+        if let Value::String(text) = text {
+            self.delta(index, Delta::Text(text), out);
+        }
     }
 
     fn block_start(
@@ -273,63 +279,32 @@ impl Decoder {
         FrameOutcome::Known
     }
 
-    fn block_delta(&mut self, index: u64, delta: &RawValue, out: &mut Vec<StreamEvent>) -> FrameOutcome {
-        if index > MAX_INDEX {
-            return FrameOutcome::Malformed;
-        }
-        if let Some(types::TextDelta { text: Some(text) }) = parsed(delta.get()) {
-            return self.delta(index, "text", text.into(), out);
-        }
-        match parsed::<Map<String, Value>>(delta.get()).and_then(|delta| delta.into_iter().next()) {
-            Some((name, value)) => self.delta(index, &name, value, out),
-            None => FrameOutcome::Malformed,
-        }
+    fn block_delta(&mut self, index: u64, delta: Delta, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+        if index > MAX_INDEX { FrameOutcome::Malformed } else { self.delta(index, delta, out) }
     }
 
     /// One piece. Text and thoughts begin without a start, so their first piece opens their part.
-    fn delta(&mut self, index: u64, name: &str, value: Value, out: &mut Vec<StreamEvent>) -> FrameOutcome {
-        let mut block = self.open.remove(&index).unwrap_or_default();
-        let outcome = match (name, &mut block.shape) {
-            ("citation", _) => {
-                block.citations.push(value);
-                FrameOutcome::Known
-            }
-            ("text", Shape::Unknown) => {
-                let part = self.open_part(PartKind::Text, out);
-                block.shape = Shape::Text { part };
-                push_text(part, value, out)
-            }
-            ("text", Shape::Text { part }) => push_text(*part, value, out),
-            ("reasoningContent", Shape::Unknown) => {
-                let part = self.open_part(PartKind::Reasoning, out);
-                let (mut signature, mut redacted) = (String::new(), Vec::new());
-                let outcome = think(part, &value, &mut signature, &mut redacted, out);
-                block.shape = Shape::Reasoning { part, signature, redacted };
-                outcome
-            }
-            ("reasoningContent", Shape::Reasoning { part, signature, redacted }) => {
-                think(*part, &value, signature, redacted, out)
-            }
-            ("toolUse", Shape::ToolUse { part, has_pieces, .. }) => match value["input"].as_str() {
-                Some(piece) => {
-                    *has_pieces |= !piece.is_empty();
-                    push_delta(out, *part, PartDelta::Arguments(piece.to_owned()));
-                    FrameOutcome::Known
-                }
-                None => FrameOutcome::Malformed,
-            },
-            (_, Shape::Opaque { name: of, fields }) if of == name => {
-                grow(fields, value);
-                FrameOutcome::Known
-            }
-            // A call whose start was lost: nobody can know its name.
-            ("text" | "reasoningContent" | "toolUse", _) => FrameOutcome::Malformed,
-            _ => FrameOutcome::Unknown,
-        };
-        if !matches!(block.shape, Shape::Unknown) || !block.citations.is_empty() {
-            self.open.insert(index, block);
+    fn delta(&mut self, index: u64, delta: Delta, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+        if let Some(block) = self.open.get_mut(&index)
+            && !matches!(block.shape, Shape::Unknown)
+        {
+            return block.grow(delta, out);
         }
-        outcome
+        let shape = match &delta {
+            Delta::Text(_) => Shape::Text { part: self.open_part(PartKind::Text, out) },
+            Delta::Reasoning(_) => {
+                let part = self.open_part(PartKind::Reasoning, out);
+                Shape::Reasoning { part, signature: String::new(), redacted: Vec::new() }
+            }
+            Delta::Other(name, _) if name == "citation" => Shape::Unknown,
+            // A call whose start was lost: nobody can know its name.
+            Delta::ToolUse(_) | Delta::Nothing => return FrameOutcome::Malformed,
+            Delta::Other(name, _) if name == "text" => return FrameOutcome::Malformed,
+            Delta::Other(..) => return FrameOutcome::Unknown,
+        };
+        let block = self.open.entry(index).or_default();
+        block.shape = shape;
+        block.grow(delta, out)
     }
 
     fn block_stop(&mut self, index: u64, out: &mut Vec<StreamEvent>) {
@@ -374,28 +349,44 @@ impl Decoder {
     }
 }
 
-fn push_text(part: u32, text: Value, out: &mut Vec<StreamEvent>) -> FrameOutcome {
-    let Value::String(text) = text else { return FrameOutcome::Malformed };
-    push_delta(out, part, PartDelta::Text(text));
-    FrameOutcome::Known
+impl OpenBlock {
+    /// Takes a piece of what the block is known to be.
+    fn grow(&mut self, delta: Delta, out: &mut Vec<StreamEvent>) -> FrameOutcome {
+        match (delta, &mut self.shape) {
+            (Delta::Other(name, citation), _) if name == "citation" => self.citations.push(citation),
+            (Delta::Text(text), Shape::Text { part }) => push_delta(out, *part, PartDelta::Text(text)),
+            (Delta::Reasoning(thought), Shape::Reasoning { part, signature, redacted }) => {
+                return think(*part, thought, signature, redacted, out);
+            }
+            (
+                Delta::ToolUse(ToolUseDelta { input: Some(piece) }),
+                Shape::ToolUse { part, has_pieces, .. },
+            ) => {
+                *has_pieces |= !piece.is_empty();
+                push_delta(out, *part, PartDelta::Arguments(piece));
+            }
+            (Delta::Other(name, value), Shape::Opaque { name: of, fields }) if *of == name => {
+                grow(fields, value);
+            }
+            (Delta::Other(name, _), _) if name != "text" => return FrameOutcome::Unknown,
+            _ => return FrameOutcome::Malformed,
+        }
+        FrameOutcome::Known
+    }
 }
 
 fn think(
     part: u32,
-    thought: &Value,
+    thought: ReasoningDelta,
     signature: &mut String,
     redacted: &mut Vec<String>,
     out: &mut Vec<StreamEvent>,
 ) -> FrameOutcome {
-    let word = |name: &str| thought[name].as_str();
-    if let Some(text) = word("text") {
-        push_delta(out, part, PartDelta::Text(text.to_owned()));
-    } else if let Some(piece) = word("signature") {
-        signature.push_str(piece);
-    } else if let Some(piece) = word("redactedContent") {
-        redacted.push(piece.to_owned());
-    } else {
-        return FrameOutcome::Unknown;
+    match thought {
+        ReasoningDelta { text: Some(text), .. } => push_delta(out, part, PartDelta::Text(text)),
+        ReasoningDelta { signature: Some(piece), .. } => signature.push_str(&piece),
+        ReasoningDelta { redacted_content: Some(piece), .. } => redacted.push(piece),
+        ReasoningDelta { .. } => return FrameOutcome::Unknown,
     }
     FrameOutcome::Known
 }

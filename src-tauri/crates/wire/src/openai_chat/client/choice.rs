@@ -1,6 +1,8 @@
 //! One choice of an answer as it is put together: which parts are open, which tool call a fragment
 //! belongs to.
 
+use std::borrow::Cow;
+
 use canonical::event::StreamEvent;
 use canonical::request::{Media, MediaSource, Opaque};
 use canonical::{FinishReason, PartDelta, PartKind};
@@ -8,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::finish;
+use crate::json::LooseFields;
 use crate::openai_chat::types::{Content, FAMILY, Function, MESSAGE_PREFIX, Message, ToolCall};
 
 /// Fields that only pad a chunk against eavesdroppers.
@@ -123,12 +126,12 @@ impl ChoiceState {
     }
 
     /// Takes a `delta`, or a whole `message`. `answer_key` makes minted ids differ between answers.
-    pub(super) fn take(&mut self, message: Message, answer_key: &str, sink: &mut Sink<'_>) {
+    pub(super) fn take(&mut self, message: Message<'_>, answer_key: &str, sink: &mut Sink<'_>) {
         let Message { content, reasoning_content, reasoning, reasoning_details, refusal, .. } = message;
         let details = reasoning_details.unwrap_or_default();
         let mut fields = message.rest;
         if !details.is_empty() {
-            fields.insert("reasoning_details".into(), Value::Array(details.clone()));
+            fields.push(("reasoning_details".into(), Value::Array(details.clone())));
         }
         self.extension(fields, MESSAGE_PREFIX, sink);
         // The same thought under several names at once (Doubleword, OpenRouter) is one thought.
@@ -150,14 +153,17 @@ impl ChoiceState {
 
     /// Passes fields on that only the family knows; `prefix` says whose they are. They come before
     /// the content that they stand beside, so that an encoder can put both into one chunk again.
-    pub(super) fn extension(&self, fields: Map<String, Value>, prefix: &str, sink: &mut Sink<'_>) {
+    pub(super) fn extension(&self, fields: LooseFields<'_>, prefix: &str, sink: &mut Sink<'_>) {
         if fields.is_empty() {
             return;
         }
         let fields: Map<String, Value> = fields
             .into_iter()
-            .filter(|(name, value)| !value.is_null() && !PADDING.contains(&name.as_str()))
-            .map(|(name, value)| (format!("{prefix}{name}"), value))
+            .filter(|(name, value)| !value.is_null() && !PADDING.contains(&&**name))
+            .map(|(name, value)| {
+                let name = if prefix.is_empty() { name.into_owned() } else { format!("{prefix}{name}") };
+                (name, value)
+            })
             .collect();
         if !fields.is_empty() {
             let family = FAMILY.to_owned();
@@ -290,7 +296,7 @@ impl ChoiceState {
         }
     }
 
-    fn tool_call(&mut self, call: ToolCall, answer_key: &str, sink: &mut Sink<'_>) {
+    fn tool_call(&mut self, call: ToolCall<'_>, answer_key: &str, sink: &mut Sink<'_>) {
         if call.kind.as_deref() == Some("custom") || (call.function.is_none() && call.custom.is_some()) {
             self.custom_call(call, answer_key);
             return;
@@ -309,7 +315,10 @@ impl ChoiceState {
                 self.calls[position].more_of_its_head(id.as_deref(), name.as_deref());
                 position
             }
-            None => self.begin_call(call.index, id, name.unwrap_or_default(), answer_key, sink),
+            None => {
+                let (id, name) = (id.map(Cow::into_owned), name.unwrap_or_default().into_owned());
+                self.begin_call(call.index, id, name, answer_key, sink)
+            },
         };
         let pieces = match arguments {
             Value::Null => String::new(),
@@ -366,7 +375,7 @@ impl ChoiceState {
     ///
     /// Ids are believed first, then indices. An index alone does not begin a new call and is not
     /// enough to go on with one: some send whole calls all numbered 0, some number none.
-    fn find_call(&self, fragment: &ToolCall) -> Option<usize> {
+    fn find_call(&self, fragment: &ToolCall<'_>) -> Option<usize> {
         let id = fragment.id.as_deref().filter(|id| !id.is_empty());
         let name = fragment.function.as_ref().and_then(|function| function.name.as_deref());
         let name = name.filter(|name| !name.is_empty());
@@ -399,13 +408,13 @@ impl ChoiceState {
     }
 
     /// Free-form calls: kept as the family's own JSON and passed on whole.
-    fn custom_call(&mut self, call: ToolCall, answer_key: &str) {
+    fn custom_call(&mut self, call: ToolCall<'_>, answer_key: &str) {
         let custom = call.custom.unwrap_or_default();
         let input = custom.input.unwrap_or_default();
         let index = call.index;
         let id = call.id.filter(|id| !id.is_empty());
         let known = self.customs.iter_mut().rev().find(|have| match (&id, index) {
-            (Some(id), _) => have["id"] == id.as_str(),
+            (Some(id), _) => have["id"] == **id,
             (None, Some(index)) => have["index"] == index,
             (None, None) => true,
         });
@@ -413,7 +422,7 @@ impl ChoiceState {
             have.push_str(&input);
             return;
         }
-        let id = id.unwrap_or_else(|| self.mint_id(answer_key));
+        let id = id.map_or_else(|| self.mint_id(answer_key), Cow::into_owned);
         let custom = json!({"name": custom.name.unwrap_or_default(), "input": input});
         self.customs.push(json!({"id": id, "index": index, "type": "custom", "custom": custom}));
     }
@@ -440,7 +449,7 @@ impl ChoiceState {
 }
 
 /// Snowflake sends an empty `function_call` with every message.
-fn is_blank(function: &Function) -> bool {
+fn is_blank(function: &Function<'_>) -> bool {
     let has_name = function.name.as_deref().is_some_and(|name| !name.is_empty());
     let has_arguments = match &function.arguments {
         Value::Null => false,

@@ -23,10 +23,10 @@ pub(super) fn reason(word: &str) -> FinishReason {
 }
 
 /// The word as text; `None` where the choice is not finished. Snowflake's empty word says nothing.
-pub(super) fn word(value: &Value) -> Option<String> {
+pub(super) fn word(value: Value) -> Option<String> {
     match value {
         Value::Null => None,
-        Value::String(word) => (!word.is_empty()).then(|| word.clone()),
+        Value::String(word) => (!word.is_empty()).then_some(word),
         other => Some(other.to_string()),
     }
 }

@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use super::choice::{ChoiceState, Sink};
 use super::{finish, usage};
 use crate::frame::MAX_INDEX;
+use crate::json::{PassedOn, RawFields, raw_field};
 use crate::openai_chat::types::{Choice, Chunk, FAMILY};
 use crate::{Frame, FrameOutcome, Quirks, StreamDecoder, errors};
 
@@ -37,10 +38,14 @@ pub(super) struct Decoder {
     choices: BTreeMap<u32, ChoiceState>,
     /// Fields of the whole answer that were passed on already: some repeat in every chunk
     /// (Perplexity's citations, 10 KB each time).
-    passed_on: Map<String, Value>,
+    passed_on: PassedOn,
+    /// Those that came before the answer began.
+    waiting: Map<String, Value>,
     service_tier: Option<String>,
     /// The last usage that was passed on.
     usage: Option<Usage>,
+    /// And what its report said beside it.
+    usage_beside: Map<String, Value>,
     /// Nothing more is taken: the end or an error was passed on.
     is_over: bool,
 }
@@ -53,9 +58,11 @@ impl Decoder {
             answer_key: String::new(),
             next_part: 0,
             choices: BTreeMap::new(),
-            passed_on: Map::new(),
+            passed_on: PassedOn::default(),
+            waiting: Map::new(),
             service_tier: None,
             usage: None,
+            usage_beside: Map::new(),
             is_over: false,
         }
     }
@@ -107,31 +114,32 @@ impl Decoder {
             created: chunk.created.filter(|seconds| *seconds > 0),
             system_fingerprint: said(chunk.system_fingerprint.take()),
         }));
-        let waiting = self.passed_on.clone();
-        push_fields(waiting, out);
+        push_fields(std::mem::take(&mut self.waiting), out);
     }
 
     /// Fields of the whole answer: passed on when they are new or have changed.
-    fn fields(&mut self, mut fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+    fn fields(&mut self, fields: RawFields<'_>, out: &mut Vec<StreamEvent>) {
         if fields.is_empty() {
             return;
         }
-        fields.retain(|name, value| !value.is_null() && self.passed_on.get(name) != Some(value));
-        if fields.is_empty() {
-            return;
-        }
-        if let Some(tier) = fields.get("service_tier").and_then(Value::as_str) {
+        let news = self.passed_on.news(fields);
+        if let Some(tier) = news.get("service_tier").and_then(Value::as_str) {
             self.service_tier = Some(tier.to_owned());
         }
-        self.passed_on.extend(fields.clone());
+        self.pass_on(news, out);
+    }
+
+    fn pass_on(&mut self, news: Map<String, Value>, out: &mut Vec<StreamEvent>) {
         if self.is_started {
-            push_fields(fields, out);
+            push_fields(news, out);
+        } else {
+            self.waiting.extend(news);
         }
     }
 
-    fn choice(&mut self, choice: Choice, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
+    fn choice(&mut self, choice: Choice<'_>, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
         let mut rest = choice.rest;
-        let error = rest.remove("error").filter(|error| !error.is_null());
+        let error = rest.iter().position(|(name, _)| name == "error").map(|at| rest.remove(at).1);
         let index = choice.index.unwrap_or(0);
         let state = self.choices.entry(index).or_insert_with(|| ChoiceState::new(index));
         let mut sink = Sink { out, next_part: &mut self.next_part };
@@ -139,7 +147,7 @@ impl Decoder {
         if let Some(message) = choice.delta.or(choice.message) {
             state.take(message, &self.answer_key, &mut sink);
         }
-        state.set_finish_word(finish::word(&choice.finish_reason));
+        state.set_finish_word(finish::word(choice.finish_reason));
         match error {
             Some(error) => Err(in_band(&serde_json::json!({ "error": error }))),
             None => Ok(()),
@@ -149,23 +157,23 @@ impl Decoder {
     fn usage(&mut self, chunk: &Chunk<'_>, out: &mut Vec<StreamEvent>) {
         let older = || {
             // Groq's place for it before `usage` came to streams.
-            let value = self.passed_on.get("x_groq")?.get("usage")?;
+            let groq = self.passed_on.get("x_groq")?;
+            let value = groq.get("usage")?;
             RawValue::from_string(value.to_string()).ok()
         };
-        let Some(raw) = chunk.usage.clone().or_else(|| older().filter(|_| self.usage.is_none())) else {
-            return;
-        };
-        let Some(mut decoded) = usage::decode(&raw, &self.quirks) else { return };
+        let older = if chunk.usage.is_none() && self.usage.is_none() { older() } else { None };
+        let Some(raw) = chunk.usage.or(older.as_deref()) else { return };
+        let Some(mut decoded) = usage::decode(raw, &self.quirks) else { return };
         decoded.service_tier = decoded.service_tier.take().or_else(|| self.service_tier.clone());
         decoded.reported_cost = decoded.reported_cost.or_else(|| self.cost_beside_usage());
         if self.usage.as_ref() != Some(&decoded) {
             self.usage = Some(decoded.clone());
             out.push(StreamEvent::Usage(decoded));
         }
-        let rest = usage::rest(&raw);
-        if !rest.is_empty() {
-            let fields = Map::from_iter([("usage".to_owned(), Value::Object(rest))]);
-            self.fields(fields, out);
+        let rest = usage::rest(raw);
+        if !rest.is_empty() && rest != self.usage_beside {
+            self.usage_beside.clone_from(&rest);
+            self.pass_on(Map::from_iter([("usage".to_owned(), Value::Object(rest))]), out);
         }
     }
 
@@ -220,15 +228,14 @@ impl StreamDecoder for Decoder {
             self.conclude(shows_its_end, out)?;
             return Ok(FrameOutcome::Known);
         }
-        let Ok(mut chunk) = serde_json::from_str::<Chunk<'_>>(frame.data) else {
+        let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(frame.data) else {
             return Ok(FrameOutcome::Malformed);
         };
         let is_error = !chunk.error.is_null()
             || frame.event == Some("error")
             || chunk.object.as_deref() == Some("error")
-            || chunk.rest.get("type").is_some_and(|kind| kind == "error");
+            || raw_field(&chunk.rest, "type").is_some_and(|kind| kind.get() == r#""error""#);
         if is_error {
-            chunk.rest.remove("error");
             let value = serde_json::from_str(frame.data).unwrap_or(Value::Null);
             // The chunk may hold the usage that the failed answer is billed for.
             let outcome = if chunk.usage.is_some() { self.chunk(chunk, out) } else { Ok(()) };

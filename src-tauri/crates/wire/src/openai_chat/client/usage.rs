@@ -4,11 +4,16 @@
 //! `total_tokens` says whether a count stands within `prompt_tokens` and `completion_tokens` or
 //! beside them. The cases are those of the recorded corpus.
 
+use std::borrow::Cow;
+
 use canonical::{PicoUsd, Usage};
-use serde_json::Value;
+use serde::de::{IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::Quirks;
+use crate::json::open_object;
+use crate::json::reading::{Object, Rest};
 use crate::openai_chat::types;
 
 /// One tick of `cost_in_usd_ticks` in pico-dollars (10⁻¹⁰ dollars).
@@ -33,24 +38,68 @@ pub(super) fn decode(raw: &RawValue, quirks: &Quirks) -> Option<Usage> {
 }
 
 /// The fields of a usage object that canonical usage has no word for, for clients of the family.
-pub(super) fn rest(raw: &RawValue) -> serde_json::Map<String, Value> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_str(raw.get()) else {
-        return serde_json::Map::new();
-    };
-    for known in ["prompt_tokens", "completion_tokens", "total_tokens"] {
-        fields.remove(known);
-    }
-    for (name, known) in [
-        ("prompt_tokens_details", &["cached_tokens", "audio_tokens"][..]),
-        ("completion_tokens_details", &["reasoning_tokens", "audio_tokens"][..]),
-    ] {
-        let Some(Value::Object(details)) = fields.get_mut(name) else { continue };
-        for known in known {
-            details.shift_remove(*known);
+pub(super) fn rest(raw: &RawValue) -> Map<String, Value> {
+    let beside: Option<Beside> = serde_json::from_str(raw.get()).ok();
+    beside.map(|beside| beside.rest.0).unwrap_or_default()
+}
+
+/// A usage object without what canonical usage says.
+#[derive(Default)]
+struct Beside {
+    said: Option<IgnoredAny>,
+    rest: Unsaid,
+}
+
+open_object!(Beside {
+    "prompt_tokens" => said: Strict,
+    "completion_tokens" => said: Strict,
+    "total_tokens" => said: Strict,
+});
+
+#[derive(Default)]
+struct PromptBeside {
+    said: Option<IgnoredAny>,
+    rest: Map<String, Value>,
+}
+
+open_object!(PromptBeside {
+    "cached_tokens" => said: Strict,
+    "audio_tokens" => said: Strict,
+});
+
+#[derive(Default)]
+struct CompletionBeside {
+    said: Option<IgnoredAny>,
+    rest: Map<String, Value>,
+}
+
+open_object!(CompletionBeside {
+    "reasoning_tokens" => said: Strict,
+    "audio_tokens" => said: Strict,
+});
+
+/// What is not empty of the other fields.
+#[derive(Default)]
+struct Unsaid(Map<String, Value>);
+
+impl<'de> Rest<'de> for Unsaid {
+    fn keep<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+        let value = match &*name {
+            "prompt_tokens_details" => {
+                let Object::<PromptBeside>(details) = map.next_value()?;
+                Value::Object(details.unwrap_or_default().rest)
+            }
+            "completion_tokens_details" => {
+                let Object::<CompletionBeside>(details) = map.next_value()?;
+                Value::Object(details.unwrap_or_default().rest)
+            }
+            _ => map.next_value()?,
+        };
+        if !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()) {
+            self.0.insert(name.into_owned(), value);
         }
+        Ok(())
     }
-    fields.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()));
-    fields
 }
 
 /// The counts as they stand.

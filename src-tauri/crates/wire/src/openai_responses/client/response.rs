@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::super::types::Response;
-use super::stream::Decoder;
+use super::stream::{Decoder, extend};
 use super::usage;
 use crate::errors;
+use crate::json::raw_field;
 
 /// A whole answer.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
-    let response: Response = serde_json::from_slice(body).map_err(|_| not_an_answer())?;
+    let response: Response<'_> = serde_json::from_slice(body).map_err(|_| not_an_answer())?;
     let is_answer = response.output.is_some() || response.object.as_deref() == Some("response");
     if !is_answer && response.error.is_null() {
         return Err(not_an_answer());
@@ -25,22 +26,25 @@ pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
 
 /// The last words of an answer.
 #[derive(Debug)]
-pub(super) struct Closing {
+pub(super) struct Closing<'a> {
     status: Option<String>,
     /// Why it is incomplete.
     detail: Option<String>,
     error: Value,
-    usage: Option<Box<RawValue>>,
+    usage: Option<&'a RawValue>,
     service_tier: Option<String>,
     /// OpenAI's own count of its searches, where it gives one.
     searches: Option<u64>,
 }
 
-impl Closing {
+impl<'a> Closing<'a> {
     /// Takes the last words out of `response`.
-    pub(super) fn of(response: &mut Response) -> Self {
-        let tier = response.rest.get("service_tier").and_then(Value::as_str).map(str::to_owned);
-        let tools = response.rest.get("tool_usage");
+    pub(super) fn of(response: &mut Response<'a>) -> Self {
+        let field = |name: &str| -> Option<Value> {
+            serde_json::from_str(raw_field(&response.rest, name)?.get()).ok()
+        };
+        let tier = field("service_tier").and_then(|tier| tier.as_str().map(str::to_owned));
+        let tools = field("tool_usage");
         Self {
             status: response.status.take().filter(|word| !word.is_empty()),
             detail: response.incomplete_details.take().and_then(|details| details.reason),
@@ -53,7 +57,7 @@ impl Closing {
 
     /// Passes on the counts and the reason; `Err` where the answer failed. All parts have ended.
     pub(super) fn report(self, decoder: &mut Decoder, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
-        if let Some(raw) = &self.usage {
+        if let Some(raw) = self.usage {
             if let Some(mut counts) = usage::decode(raw) {
                 counts.service_tier.clone_from(&self.service_tier);
                 counts.web_searches = self.searches.unwrap_or(decoder.searches);
@@ -61,7 +65,7 @@ impl Closing {
             }
             let rest = usage::rest(raw);
             if !rest.is_empty() {
-                decoder.fields(Map::from_iter([("usage".to_owned(), Value::Object(rest))]), out);
+                extend(Map::from_iter([("usage".to_owned(), Value::Object(rest))]), out);
             }
         }
         if self.status.as_deref() == Some("failed") || !self.error.is_null() {

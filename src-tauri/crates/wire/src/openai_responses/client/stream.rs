@@ -11,13 +11,15 @@ use std::collections::btree_map::Entry;
 
 use canonical::event::ResponseStart;
 use canonical::{Error, ErrorKind, Origin, StreamEvent};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::super::FAMILY;
-use super::super::types::{Event, Item, Response};
+use super::super::types::{Event, Item, ItemKind, Response};
 use super::items::{Meaning, OpenItem, Sink, broken_call, kind_of};
 use super::response;
 use crate::frame::MAX_INDEX;
+use crate::json::{PassedOn, RawFields};
 use crate::{Frame, FrameOutcome, StreamDecoder};
 
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ pub(super) struct Decoder {
     /// Searches that the provider ran.
     pub(super) searches: u64,
     /// Fields of the whole answer that were passed on already.
-    passed_on: Map<String, Value>,
+    passed_on: PassedOn,
     /// The end or an error was passed on; nothing more is taken.
     is_over: bool,
 }
@@ -85,7 +87,7 @@ impl Decoder {
                 let said = || event.kind.trim_start_matches("response.").to_owned();
                 response.status = Some(response.status.unwrap_or_else(said));
                 if let Some(cost) = event.copilot_usage {
-                    response.rest.insert("copilot_usage".into(), cost);
+                    response.rest.push(("copilot_usage".into(), cost));
                 }
                 self.conclude(*response, out)?;
             }
@@ -122,7 +124,7 @@ impl Decoder {
 
     /// A relay that lost its upstream and asked again begins another answer behind a piece of the
     /// first, which what was passed on cannot take back: the first one counts as cut.
-    fn refuse_another(&mut self, response: &Response) -> Result<(), Error> {
+    fn refuse_another(&mut self, response: &Response<'_>) -> Result<(), Error> {
         match (&self.created_id, &response.id) {
             (Some(first), Some(other)) if first != other && self.next_part > 0 => {
                 Err(truncated("The provider's answer broke off and another began in its place."))
@@ -135,7 +137,7 @@ impl Decoder {
     }
 
     /// What the provider says of the answer before it writes it.
-    pub(super) fn begin(&mut self, mut response: Response, out: &mut Vec<StreamEvent>) {
+    pub(super) fn begin(&mut self, mut response: Response<'_>, out: &mut Vec<StreamEvent>) {
         let start = ResponseStart {
             id: response.id.take().filter(|id| !id.is_empty()),
             model: response.model.take().filter(|name| !name.is_empty()),
@@ -153,16 +155,10 @@ impl Decoder {
     }
 
     /// Fields of the whole answer, most of them the request's: passed on when new or changed.
-    pub(super) fn fields(&mut self, mut fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
-        fields.retain(|name, value| {
-            // `output_text` is put there by OpenAI's own client libraries.
-            let is_telling = !value.is_null() && name != "output_text";
-            is_telling && self.passed_on.get(name) != Some(value)
-        });
-        if !fields.is_empty() {
-            self.passed_on.extend(fields.clone());
-            out.push(StreamEvent::Extension { choice: None, family: FAMILY.to_owned(), fields });
-        }
+    fn fields(&mut self, mut fields: RawFields<'_>, out: &mut Vec<StreamEvent>) {
+        // `output_text` is put there by OpenAI's own client libraries.
+        fields.retain(|(name, _)| name != "output_text");
+        extend(self.passed_on.news(fields), out);
     }
 
     fn sink<'a>(&'a mut self, out: &'a mut Vec<StreamEvent>) -> Sink<'a> {
@@ -214,17 +210,27 @@ impl Decoder {
 
     /// The end: what the output repeats is taken where events did not bring it, then counts and
     /// the reason.
-    pub(super) fn conclude(&mut self, mut last: Response, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
-        let output = last.output.take().unwrap_or_default();
+    pub(super) fn conclude(
+        &mut self,
+        mut last: Response<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), Error> {
+        let mut output = last.output.take().unwrap_or_default();
+        output.retain(|item| item.get().starts_with('{'));
         let closing = response::Closing::of(&mut last);
         self.begin(last, out);
         // Where the places of a relay's events are not those of its output, nothing is taken.
         let is_same_list = self.finished.iter().all(|(place, kind)| {
-            usize::try_from(*place).is_ok_and(|at| output.get(at).map(kind_of) == Some(kind))
+            let item = usize::try_from(*place).ok().and_then(|at| output.get(at));
+            item.is_some_and(|item| is_of_kind(item, kind))
         });
         if is_same_list {
             for (place, item) in (0..).zip(output) {
-                self.finish_item(place, item, out)?;
+                if !self.finished.contains_key(&place)
+                    && let Ok(item) = serde_json::from_str(item.get())
+                {
+                    self.finish_item(place, item, out)?;
+                }
             }
         }
         let calls: Vec<bool> = self.open.values().filter_map(OpenItem::call_is_whole).collect();
@@ -273,6 +279,17 @@ fn is_progress(kind: &str) -> bool {
         "response.mcp_list_tools.",
     ];
     STEPS.iter().any(|step| kind.starts_with(step))
+}
+
+fn is_of_kind(item: &RawValue, kind: &str) -> bool {
+    let said: Result<ItemKind<'_>, _> = serde_json::from_str(item.get());
+    said.is_ok_and(|said| said.kind.as_deref().unwrap_or("") == kind)
+}
+
+pub(super) fn extend(fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
+    if !fields.is_empty() {
+        out.push(StreamEvent::Extension { choice: None, family: FAMILY.to_owned(), fields });
+    }
 }
 
 fn truncated(message: &str) -> Error {
