@@ -247,7 +247,7 @@ impl Race<'_> {
             }
             (Ok(()), Opened::Stream(stream)) => {
                 let timeouts = &self.snapshot.config.timeouts;
-                relay(self.core, *stream, &mut seen, request, self.line, timeouts, deadline).await
+                relay(self.core.clock, *stream, &mut seen, request, self.line, timeouts, deadline).await
             }
         };
         let error = match relayed {

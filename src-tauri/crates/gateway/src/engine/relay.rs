@@ -8,8 +8,8 @@ use super::lane::Lane;
 use super::seen::Seen;
 use super::source::{Arrived, More};
 use super::{EngineEvent, Left, Line, Raw};
+use crate::clock::Clock;
 use crate::config::Timeouts;
-use crate::core::Core;
 
 /// How a committed answer ended.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) enum Relayed {
 /// Passes everything on until the end. One event is in flight at a time: the provider is read no
 /// faster than the caller reads.
 pub(super) async fn relay(
-    core: &Core,
+    clock: Clock,
     stream: OpenStream,
     seen: &mut Seen,
     request: &ChatRequest,
@@ -50,7 +50,7 @@ pub(super) async fn relay(
             break Relayed::Complete;
         }
         // Only events move it: pings and comments make none.
-        let mut idle = core.clock.now() + timeouts.idle;
+        let mut idle = clock.now() + timeouts.idle;
         let step = loop {
             let step = tokio::select! {
                 biased;
@@ -59,12 +59,12 @@ pub(super) async fn relay(
             };
             match step {
                 Ok(Ok(More::Yes)) if pending.events.is_empty() => {
-                    let since = core.clock.now();
+                    let since = clock.now();
                     if pass_on(line, &mut pending, lane).await.is_err() {
                         break None;
                     }
                     // The time in which a slow client took them is not the provider's.
-                    idle += core.clock.now() - since;
+                    idle += clock.now() - since;
                 }
                 Ok(step) => break Some(step),
                 Err(_) => {
@@ -77,7 +77,7 @@ pub(super) async fn relay(
                 }
             }
         };
-        let now = core.clock.now();
+        let now = clock.now();
         for event in &pending.events {
             seen.note(event, now);
         }
@@ -124,3 +124,7 @@ async fn pass_on(line: &Line, arrived: &mut Arrived, lane: Lane) -> Result<(), L
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+mod tests;

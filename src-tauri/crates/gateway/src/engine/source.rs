@@ -183,3 +183,30 @@ pub(super) fn broken(provider: &str, error: &reqwest::Error) -> Error {
         format!("The connection to the provider \"{provider}\" broke before its answer was complete."),
     )
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_repeats_our_key_is_taken_back_and_any_other_stays() {
+        let key = Secret::new("sk-secret-123456").unwrap();
+        let arrived = |last: &'static str| Arrived {
+            events: Vec::new(),
+            raw: vec![Bytes::from_static(b"data: {}\n\n"), Bytes::from_static(last.as_bytes())],
+            has_last_word: true,
+        };
+        let (repeats, other) =
+            ("data: {\"error\":\"bad key sk-secret-123456\"}\n\n", "data: {\"error\":\"bad\"}\n\n");
+        for (last, has_key, kept) in [(repeats, true, 1), (other, true, 2), (repeats, false, 2)] {
+            let mut arrived = arrived(last);
+            arrived.hide(has_key.then_some(&key));
+            assert_eq!((arrived.raw.len(), arrived.has_last_word), (kept, kept == 2), "{last}");
+        }
+        // Only the last word is ours to replace: what came before has the client's own words.
+        let mut words = Arrived { has_last_word: false, ..arrived(repeats) };
+        words.hide(Some(&key));
+        assert_eq!(words.raw.len(), 2);
+    }
+}

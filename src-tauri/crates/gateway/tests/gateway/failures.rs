@@ -87,6 +87,22 @@ async fn one_deadline_holds_for_the_whole_request() {
 }
 
 #[tokio::test]
+async fn a_provider_that_does_not_even_begin_to_answer_is_told_apart() {
+    for is_stream in [true, false] {
+        let mut upstream = Upstream::with([Reply::Silence]).await;
+        let timeouts = "[timeouts]\nfirst_byte = \"200ms\"\n";
+        let house = House::with(&format!("{}{timeouts}", provider("a", &upstream.url))).await;
+        let (status, error, kind) = refused(&house, "a/m", is_stream).await;
+        assert_eq!((status, kind.as_str()), (504, "timeout"));
+        assert!(
+            message(&error).contains("did not begin to answer within 0.2 s (timeouts.first_byte)"),
+            "{error}"
+        );
+        upstream.was_hung_up_on().await;
+    }
+}
+
+#[tokio::test]
 async fn pings_do_not_pass_for_content() {
     let upstream = Upstream::with([Reply::Stream { pieces: vec![], end: End::Pings }]).await;
     let house =
