@@ -92,7 +92,11 @@ pub(crate) fn restrict(schema: &Value, place: &str, notes: &mut Vec<Note>) -> Va
     Value::Object(kept)
 }
 
+/// Whether the schema is an object's own, not a name for one that stands elsewhere.
 fn is_object(fields: &Map<String, Value>) -> bool {
+    if fields.contains_key("$ref") {
+        return false;
+    }
     match fields.get("type") {
         Some(Value::String(kind)) => kind == "object",
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
