@@ -2,12 +2,13 @@
 //!
 //! - [`request`]: its body → a canonical request, built with [`crate::fields`]; [`messages`]: the
 //!   conversation in it.
-//! - [`answer`]: a whole answer → a message; [`stream`]: events → the message's events; [`usage`]:
-//!   the counts of both.
+//! - [`answer`]: a whole answer → a message; [`stream`]: events → the message's events, with calls'
+//!   arguments by [`input_json`]; [`usage`]: the counts of both.
 //! - [`error`]: an error → Anthropic's error object and status, which its SDKs turn into classes.
 
 mod answer;
 mod error;
+mod input_json;
 mod messages;
 mod request;
 mod stream;

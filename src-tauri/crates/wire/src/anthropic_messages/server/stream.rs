@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::FAMILY;
 use super::answer::{self, CALL_FIELDS, CITATIONS};
+use super::input_json::InputJson;
 use super::{error, usage};
 use crate::{AnswerContext, StreamEncoder};
 
@@ -48,6 +49,8 @@ struct Part {
     encrypted: Option<String>,
     /// Of a call: the proof that some makers demand back with it.
     signature: Option<String>,
+    /// Of a call: what of its arguments waits to be whole.
+    input: InputJson,
 }
 
 impl Part {
@@ -100,6 +103,7 @@ impl Encoder {
             block: None,
             encrypted: None,
             signature: None,
+            input: InputJson::default(),
         });
     }
 
@@ -125,6 +129,8 @@ impl Encoder {
             }
             if !self.parts.is_empty() {
                 self.close(part, out);
+            } else if let Some(block) = part.block {
+                write_rest(&mut part, block, out);
             }
         }
     }
@@ -145,7 +151,13 @@ impl Encoder {
                     json!({"type": "signature_delta", "signature": signature})
                 }
                 (PartKind::ToolCall { .. }, PartDelta::Arguments(piece)) => {
-                    json!({"type": "input_json_delta", "partial_json": piece})
+                    let mut ready = String::new();
+                    part.input.push(&piece, &mut ready);
+                    if ready.is_empty() {
+                        part.block = part.block.or_else(|| self.opened(part, out));
+                        continue;
+                    }
+                    input_delta(&ready)
                 }
                 (PartKind::Reasoning, PartDelta::Encrypted(data)) => {
                     part.encrypted = Some(data);
@@ -193,10 +205,11 @@ impl Encoder {
         index
     }
 
-    fn close(&mut self, part: Part, out: &mut Vec<u8>) {
+    fn close(&mut self, mut part: Part, out: &mut Vec<u8>) {
         let is_unopened = part.block.is_none() && part.opens_late() && part.encrypted.is_none();
         let block = if is_unopened { self.opened(&part, out) } else { part.block };
         if let Some(block) = block {
+            write_rest(&mut part, block, out);
             if matches!(part.kind, PartKind::Text) {
                 for citation in answer::citations(part.index, self.fields.get(CITATIONS)) {
                     let delta = json!({"type": "citations_delta", "citation": citation});
@@ -307,6 +320,20 @@ impl StreamEncoder for Encoder {
         let last = self.last_words();
         write(&last, out);
         write(&json!({"type": "message_stop"}), out);
+    }
+}
+
+fn input_delta(piece: &str) -> Value {
+    json!({"type": "input_json_delta", "partial_json": piece})
+}
+
+/// What was held back of a call's arguments.
+fn write_rest(part: &mut Part, block: u64, out: &mut Vec<u8>) {
+    let mut rest = String::new();
+    std::mem::take(&mut part.input).end(&mut rest);
+    if !rest.is_empty() {
+        let delta = input_delta(&rest);
+        write(&json!({"type": "content_block_delta", "index": block, "delta": delta}), out);
     }
 }
 

@@ -531,3 +531,40 @@ fn a_prompt_that_is_too_long_is_refused_in_the_words_that_agents_look_for() {
         assert_eq!(body["error"]["message"], shown);
     }
 }
+
+#[test]
+fn arguments_that_are_no_json_reach_an_sdk_as_an_object_streamed_and_whole() {
+    for (written, expected) in [
+        ("I will ring.", json!({"arguments": "I will ring."})),
+        ("{\"x\": one}", json!({"arguments": "{\"x\": one}"})),
+    ] {
+        let events = [
+            start(),
+            open(0, call("a")),
+            arguments(0, &written[..5]),
+            arguments(0, &written[5..]),
+            StreamEvent::PartEnd { index: 0 },
+            StreamEvent::Finish { choice: 0, reason: FinishReason::ToolCalls, raw: None },
+        ];
+        let frames = streamed(&events);
+        let pieces = frames.iter().filter_map(|(_, data)| data["delta"]["partial_json"].as_str());
+        let streamed: Value = serde_json::from_str(&pieces.collect::<String>()).unwrap();
+        let whole = AnthropicMessages.encode_response(&canonical::fold::fold(&events), &context());
+        let whole: Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!((&streamed, &whole["content"][0]["input"]), (&expected, &expected), "{written}");
+    }
+}
+
+#[test]
+fn a_call_that_breaks_off_shows_what_had_arrived_before_the_error() {
+    let mut encoder = AnthropicMessages.stream_encoder(&context());
+    let mut out = Vec::new();
+    for event in [start(), open(0, call("a")), arguments(0, "{\"x\":1,\"y\":\"tex")] {
+        encoder.event(&event, &mut out);
+    }
+    encoder.error(&Error::new(ErrorKind::Truncated, Origin::Network, "It broke."), &mut out);
+    let frames = frames(&out);
+    let pieces = frames.iter().filter_map(|(_, data)| data["delta"]["partial_json"].as_str());
+    assert_eq!(pieces.collect::<String>(), "{\"x\":1,\"y\":\"tex");
+    assert_eq!(names(&frames).last().copied(), Some("error"));
+}

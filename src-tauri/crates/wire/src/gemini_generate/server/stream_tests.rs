@@ -203,3 +203,23 @@ fn an_encrypted_thought_goes_to_the_client_and_comes_back() {
     let back = GeminiGenerate.decode_request(&head, body.as_bytes()).unwrap();
     assert_eq!(back.messages[1].parts, fold(&events).choices[0].parts);
 }
+
+#[test]
+fn arguments_that_are_no_json_go_out_as_an_object_that_holds_them() {
+    for (written, expected) in [
+        ("I will ring.", json!({"arguments": "I will ring."})),
+        ("{\"x\": one}", json!({"arguments": "{\"x\": one}"})),
+        ("[1]", json!({"arguments": [1]})),
+    ] {
+        let mut events = vec![StreamEvent::Start(ResponseStart::default())];
+        events.extend(part(0, call("a"), &[PartDelta::Arguments(written.into())]));
+        events.push(StreamEvent::Finish { choice: 0, reason: FinishReason::ToolCalls, raw: None });
+        let context = context("alt=sse");
+        let sent = chunks(&stream(&events, &context, None));
+        let args = |body: &Value| body.pointer("/candidates/0/content/parts/0/functionCall/args").cloned();
+        let whole = GeminiGenerate.encode_response(&fold(&events), &context);
+        let whole: Value = serde_json::from_slice(&whole).unwrap();
+        let streamed = sent.iter().find_map(args);
+        assert_eq!((streamed, args(&whole)), (Some(expected.clone()), Some(expected)), "{written}");
+    }
+}
