@@ -35,17 +35,13 @@ impl PassedOn {
         }
         // What cannot be read (a number past every range) says nothing.
         let value: Value = serde_json::from_str(raw).ok()?;
-        match known {
-            Some(known) => {
-                let is_same = serde_json::from_str::<Value>(known).is_ok_and(|known| known == value);
-                *known = raw.into();
-                (!is_same).then_some(value)
-            }
-            None => {
-                self.0.insert(name.into(), raw.into());
-                Some(value)
-            }
-        }
+        let Some(known) = known else {
+            self.0.insert(name.into(), raw.into());
+            return Some(value);
+        };
+        let is_same = serde_json::from_str::<Value>(known).is_ok_and(|known| known == value);
+        *known = raw.into();
+        (!is_same).then_some(value)
     }
 }
 

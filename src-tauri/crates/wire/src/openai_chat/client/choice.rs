@@ -310,15 +310,12 @@ impl ChoiceState {
         }
         let id = call.id.filter(|id| !id.is_empty());
         let name = name.filter(|name| !name.is_empty());
-        let position = match known {
-            Some(position) => {
-                self.calls[position].more_of_its_head(id.as_deref(), name.as_deref());
-                position
-            }
-            None => {
-                let (id, name) = (id.map(Cow::into_owned), name.unwrap_or_default().into_owned());
-                self.begin_call(call.index, id, name, answer_key, sink)
-            },
+        let position = if let Some(position) = known {
+            self.calls[position].more_of_its_head(id.as_deref(), name.as_deref());
+            position
+        } else {
+            let (id, name) = (id.map(Cow::into_owned), name.unwrap_or_default().into_owned());
+            self.begin_call(call.index, id, name, answer_key, sink)
         };
         let pieces = match arguments {
             Value::Null => String::new(),
