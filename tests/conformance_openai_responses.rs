@@ -214,6 +214,7 @@ fn usage_of(response: &ChatResponse) -> Option<UsageReading> {
         total: usage.total_tokens,
         cost: usage.reported_cost,
         searches: usage.web_searches,
+        tools: usage.tool_calls.iter().flatten().map(|calls| (calls.tool.clone(), calls.count)).collect(),
     })
 }
 
@@ -463,8 +464,10 @@ fn every_recorded_answer_reaches_a_client_of_chat_completions() {
         wrong.same("calls", &calls, &expected.calls());
         let counts =
             |usage: openai_chat::UsageReading| (usage.input, usage.output, usage.cache_read, usage.reasoning);
-        let counted =
-            expected.usage.map(|usage| (usage.input, usage.output, usage.cache_read, usage.reasoning));
+        let counted = expected
+            .usage
+            .as_ref()
+            .map(|usage| (usage.input, usage.output, usage.cache_read, usage.reasoning));
         wrong.same("usage", &got.usage.map(counts), &counted);
         if expected.error.is_none() {
             let word = match finish_of(&expected) {

@@ -97,7 +97,7 @@ fn same_reading(wrong: &mut Differences, what: &str, got: &Reading, expected: &R
 }
 
 fn counts(reading: &Reading) -> Option<[u64; 4]> {
-    reading.usage.map(|usage| [usage.input, usage.output, usage.cache_read, usage.reasoning])
+    reading.usage.as_ref().map(|usage| [usage.input, usage.output, usage.cache_read, usage.reasoning])
 }
 
 /// The stream's events are numbered, begin and end each item and piece once, and add up to what the

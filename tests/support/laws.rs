@@ -9,10 +9,12 @@
 //! 4. **Damage** ([`damage`]): other line ends and comments between events change nothing, a
 //!    malformed event costs nothing but itself, and a cut is never taken for an end: what decodes as
 //!    whole says all that the whole stream says.
+//! 5. **Counting**: the parts of its usage share no token and sum to its totals, and its totals to
+//!    the one that the provider states.
 
 use canonical::fold::{fold, unfold};
 use canonical::grammar::Grammar;
-use canonical::{ChatResponse, Error, StreamEvent};
+use canonical::{ChatResponse, Error, StreamEvent, Usage};
 use wire::driver::{StreamCounters, StreamDriver};
 use wire::{Protocol, Quirks, errors};
 
@@ -41,6 +43,10 @@ pub fn check(protocol: &'static dyn Protocol, quirks: &Quirks, record: &Record) 
     let decoded = decode(protocol, quirks, record);
     grammar(&decoded)?;
     folding(&decoded)?;
+    let adds_up = DO_NOT_ADD_UP.iter().all(|(id, _)| !record.id.ends_with(id));
+    if let Some(usage) = decoded.response.usage.as_ref().filter(|_| adds_up) {
+        counting(usage)?;
+    }
     if is_streamed(record) {
         split_invariance(protocol, quirks, &record.body(), &decoded)?;
     }
@@ -147,6 +153,36 @@ pub fn folding(decoded: &Decoded) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("folding: {again:?} is not {:?}", decoded.response))
+}
+
+/// Records whose own report does not add up, with the reason.
+const DO_NOT_ADD_UP: [(&str, &str); 1] = [(
+    "google/cassettes/test_structured_output/test_native_output_with_builtin_tools_stream.yaml#0",
+    "the last report leaves out the candidates' tokens that an earlier one counts",
+)];
+
+/// Law 5, for everything that reports usage.
+pub fn counting(usage: &Usage) -> Result<(), String> {
+    let parts = usage.parts();
+    // A report may name more kinds of output than it has output (a made-up one in OpenInference
+    // does); what was named stands.
+    let named = usage.reasoning_tokens
+        + usage.output_audio_tokens
+        + usage.output_image_tokens
+        + usage.output_video_tokens;
+    let totals = (usage.input_tokens, usage.output_tokens.max(named));
+    if (parts.total_input(), parts.total_output()) != totals {
+        return Err(format!("counting: {parts:?} is not {totals:?}"));
+    }
+    let both = usage.input_tokens + usage.output_tokens;
+    // Azure-hosted Grok counts what was cached beside its total.
+    let beside = usage.cache_read_tokens;
+    match usage.total_tokens {
+        Some(total) if total != both && total + beside != both => {
+            Err(format!("counting: {} + {} is not {total}", usage.input_tokens, usage.output_tokens))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Law 4, for event streams that decode as whole.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use canonical::usage::Pass;
 use canonical::{PicoUsd, Usage};
 use serde_json::{Map, Value, json};
 
@@ -136,7 +137,23 @@ impl Reading {
         let count = |place: &str| report.pointer(place).and_then(Value::as_u64).unwrap_or(0);
         let word = |name: &str| report[name].as_str().map(str::to_owned);
         let (read, write) = (count("/cache_read_input_tokens"), count("/cache_creation_input_tokens"));
+        let list = report["iterations"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_special = list.iter().any(|pass| pass["type"] != "message" || !pass["model"].is_null());
+        let pass = |pass: &Value| {
+            let count = |name: &str| pass[name].as_u64().unwrap_or(0);
+            assert_ne!(pass["type"], "compaction", "its tokens would be part of the totals");
+            let (read, write) = (count("cache_read_input_tokens"), count("cache_creation_input_tokens"));
+            Pass {
+                model: pass["model"].as_str().map(str::to_owned),
+                input_tokens: count("input_tokens") + read + write,
+                cache_read_tokens: read,
+                cache_write_tokens: write,
+                cache_write_1h_tokens: 0,
+                output_tokens: count("output_tokens"),
+            }
+        };
         Some(Usage {
+            passes: is_special.then(|| list.iter().map(pass).collect()),
             input_tokens: count("/input_tokens") + read + write,
             cache_read_tokens: read,
             cache_write_tokens: write,

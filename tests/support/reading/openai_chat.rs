@@ -245,10 +245,15 @@ fn read_cost(usage: &Value, document: &Value) -> Option<PicoUsd> {
         return Some(PicoUsd(ticks * 100));
     }
     let costs = [&usage["cost"], &usage["cost"]["total_cost"], &document["cost"]["usd"]];
-    costs
-        .into_iter()
-        .find(|cost| cost.is_number())
-        .and_then(|cost| PicoUsd::from_decimal_usd(&cost.to_string()))
+    let said = |cost: &Value| PicoUsd::from_decimal_usd(&cost.to_string());
+    let cost = costs.into_iter().find(|cost| cost.is_number()).and_then(said)?;
+    // With the caller's own key the relay's fee is one bill of two.
+    let other = if usage["is_byok"] == true {
+        said(&usage["cost_details"]["upstream_inference_cost"])?
+    } else {
+        PicoUsd::ZERO
+    };
+    Some(cost + other)
 }
 
 /// The words of an error body, in whichever of the recorded shapes.

@@ -25,7 +25,7 @@ pub struct Reading {
     pub beside: Value,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct UsageReading {
     pub input: u64,
     pub output: u64,
@@ -35,6 +35,8 @@ pub struct UsageReading {
     pub total: Option<u64>,
     pub cost: Option<PicoUsd>,
     pub searches: u64,
+    /// Calls of the provider's other tools that may have a price.
+    pub tools: BTreeMap<String, u64>,
 }
 
 /// Reads one answer: an event stream, up to its first end, or one document.
@@ -112,6 +114,7 @@ fn read_end(response: &Value, reading: &mut Reading) {
             total: usage["total_tokens"].as_u64(),
             cost: cost(usage),
             searches: searches(response, &reading.items),
+            tools: tools(&reading.items),
         });
     }
     reading.beside = response.clone();
@@ -131,10 +134,22 @@ fn searches(response: &Value, items: &[Value]) -> u64 {
     counted.unwrap_or_else(|| {
         let is_search = |item: &&Value| match item["type"].as_str() {
             Some("web_search_call") => item["action"].is_null() || item["action"]["type"] == "search",
-            kind => kind == Some("x_search_call"),
+            _ => false,
         };
         items.iter().filter(is_search).count() as u64
     })
+}
+
+/// The provider's other tools that may have a price, by the calls among the items.
+fn tools(items: &[Value]) -> BTreeMap<String, u64> {
+    const PRICED: [&str; 4] = ["file_search", "code_interpreter", "image_generation", "x_search"];
+    let mut tools = BTreeMap::new();
+    for kind in items.iter().filter_map(|item| item["type"].as_str()?.strip_suffix("_call")) {
+        if PRICED.contains(&kind) {
+            *tools.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+    tools
 }
 
 impl Reading {

@@ -55,6 +55,13 @@ pub struct Usage {
     /// How much the searches read (`low`, `medium`, `high`); their price hangs on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search_context_size: Option<String>,
+    /// Calls of the provider's other tools that may be billed beside their tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Box<[ToolCalls]>>,
+    /// The passes that the answer was made in, where they were counted apart: what was charged is
+    /// their sum, each at its own model's price. The totals above need not hold all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passes: Option<Box<[Pass]>>,
     /// All that is charged for, where the provider says that it is not what was read and written
     /// (Cohere leaves its own template out). Boxed, since few say so and every event has its size.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +69,8 @@ pub struct Usage {
     /// The provider's own total, as it said it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_tokens: Option<u64>,
-    /// What the provider says it charged.
+    /// What the provider says that the answer cost. Where it relays with its caller's own key at
+    /// another provider, both bills together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_cost: Option<PicoUsd>,
     /// The tier that the provider says it used (`default`, `priority`, `batch`, …).
@@ -84,6 +92,47 @@ pub struct Usage {
 pub struct BilledTokens {
     pub input: u64,
     pub output: u64,
+}
+
+/// How often one of the provider's own tools ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ToolCalls {
+    /// As price lists name it (`file_search`).
+    pub tool: String,
+    pub count: u64,
+}
+
+/// One pass of a model over the conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pass {
+    /// `None` for the model that answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Cache reads and writes included.
+    pub input_tokens: u64,
+    /// ⊂ input.
+    pub cache_read_tokens: u64,
+    /// ⊂ input, disjoint from reads.
+    pub cache_write_tokens: u64,
+    /// ⊂ cache writes.
+    pub cache_write_1h_tokens: u64,
+    pub output_tokens: u64,
+}
+
+impl Pass {
+    /// The pass as a report of its own.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            input_tokens: self.input_tokens,
+            cache_read_tokens: self.cache_read_tokens,
+            cache_write_tokens: self.cache_write_tokens,
+            cache_write_1h_tokens: self.cache_write_1h_tokens,
+            output_tokens: self.output_tokens,
+            ..Usage::default()
+        }
+    }
 }
 
 /// The same tokens split so that each is in exactly one part; what prices are applied to.

@@ -12,6 +12,7 @@ mod rates;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use canonical::money::div_round_half_even;
 use canonical::{PicoUsd, Usage};
@@ -38,8 +39,6 @@ pub struct PriceQuery<'a> {
     pub search_tool: SearchTool,
     /// The search context size asked for; the reported one (in `usage`) goes before it.
     pub search_size: Option<SearchSize>,
-    /// Calls of other tools that the provider ran, by the table's names (`file_search`).
-    pub tool_calls: &'a [(&'a str, u64)],
     /// Images in and out; priced one by one only where no tokens were counted for them.
     pub input_images: u64,
     pub output_images: u64,
@@ -67,7 +66,6 @@ impl<'a> PriceQuery<'a> {
             started_at_ms,
             search_tool: SearchTool::Current,
             search_size: None,
-            tool_calls: &[],
             input_images: 0,
             output_images: 0,
             host: None,
@@ -152,6 +150,9 @@ pub struct Priced {
 pub struct CostLine {
     /// The table's name of the rate or call (`input`, `cache_read`, `web_search`).
     pub part: String,
+    /// Where another model's price holds than the answer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Tokens, or calls where `is_call`.
     pub tokens: u64,
     /// US dollars per million tokens, or per call; an exact decimal, before multipliers.
@@ -216,63 +217,23 @@ fn computed(
             .push(format!("No price is known for {}.", query.response_model.unwrap_or(query.request_model)));
         return None;
     };
-    let parts = parts::split(usage, rules);
-    if parts.is_empty() {
-        priced.notes.push("The provider reported no usage.".to_owned());
-        return None;
-    }
-    let tier = usage.service_tier.as_deref().or(query.requested_tier);
-    let Some(chosen) = rates::choose(found.row, tier, parts.total_input()) else {
-        priced.notes.push(format!("{} has no standard price.", found.row.model));
-        return None;
-    };
-    priced.row = Some(RowId {
-        provider: found.row.provider.clone(),
-        model: found.row.model.clone(),
-        tier: chosen.tier.to_owned(),
-        above_input_tokens: chosen.row.above_input_tokens,
-    });
-    let mut sum = Sum { is_estimated: usage.is_estimated || found.step.is_estimate(), ..Sum::default() };
     if usage.is_estimated {
         priced.notes.push("The provider reported no usage; tokens were counted here.".to_owned());
     }
-    if found.step.is_estimate() {
-        priced.notes.push(format!("Priced as {}, the nearest model with a price.", found.row.model));
+    let mut sum = Sum { is_estimated: usage.is_estimated, ..Sum::default() };
+    match usage.passes.as_deref() {
+        None => tokens::add(rules, found, query, None, &mut sum, priced)?,
+        Some(passes) => tokens::add_passes(table, rules, found, (query, passes), &mut sum, priced)?,
     }
-
-    let in_force = off_peak::rates_at(found.row, chosen.row, query.started_at_ms);
-    if let off_peak::InForce::Undecided { zone, .. } = &in_force {
-        sum.is_estimated = true;
-        priced.notes.push(format!("Off-peak hours by the calendar of {zone} are not known here."));
-    }
-    let factor = factors::product(found.row, query)?;
-    for (rate, tokens) in parts.priced_as(found.row.reasoning_rate_covers_answer) {
-        let Some((used, price)) = in_force.rates().resolve(rate) else {
-            sum.is_incomplete = true;
-            priced.notes.push(format!("{} has no price for {rate} tokens.", found.row.model));
-            continue;
-        };
-        if !in_force.replaces(used) && found.row.inferred.iter().any(|name| *name == chosen.name_of(used)) {
-            sum.is_estimated = true;
-            priced
-                .notes
-                .push(format!("The price for {used} tokens is inferred; the provider does not state it."));
-        }
-        let exact = price.milli_pico(tokens);
-        sum.tokens = sum.tokens.checked_add(exact)?;
-        priced.lines.push(CostLine {
-            part: rate.to_string(),
-            tokens,
-            rate: crate::models::decimal(price),
-            cost: factor.apply(exact)?,
-            is_call: false,
-        });
+    if !sum.has_tokens {
+        priced.notes.push("The provider reported no usage.".to_owned());
+        return None;
     }
     calls::add(table, rules, found.row, query, &mut sum, priced)?;
     if sum.is_incomplete {
         return None;
     }
-    let cost = sum.total(&factor)?;
+    let cost = sum.total()?;
     Some((cost, if sum.is_estimated { CostStatus::Estimated } else { CostStatus::Computed }))
 }
 
@@ -286,22 +247,49 @@ fn find_row<'t>(table: &'t PriceTable, query: &PriceQuery<'_>) -> Option<Found<'
 }
 
 /// The exact sum so far, in thousandths of a pico-dollar.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sum {
+    /// Tokens × multipliers, as a fraction.
     tokens: i128,
+    denominator: i128,
     calls: i128,
+    has_tokens: bool,
     is_estimated: bool,
     /// Something had no price.
     is_incomplete: bool,
 }
 
+impl Default for Sum {
+    fn default() -> Self {
+        Self {
+            tokens: 0,
+            denominator: 1,
+            calls: 0,
+            has_tokens: false,
+            is_estimated: false,
+            is_incomplete: false,
+        }
+    }
+}
+
 impl Sum {
-    /// Tokens × multipliers + calls, rounded half to even, once. `None` past what an amount holds.
-    fn total(&self, factor: &factors::Product) -> Option<PicoUsd> {
-        let tokens = self.tokens.checked_mul(factor.numerator)?;
-        let calls = self.calls.checked_mul(factor.denominator)?;
-        let exact = tokens.checked_add(calls)?;
-        let rounded = div_round_half_even(exact, factor.denominator.checked_mul(MILLI)?);
+    /// Adds thousandths of a pico-dollar × a factor. `None` past what the arithmetic holds.
+    fn add_tokens(&mut self, exact: i128, factor: &factors::Product) -> Option<()> {
+        let more = exact.checked_mul(factor.numerator)?;
+        if self.denominator == factor.denominator {
+            self.tokens = self.tokens.checked_add(more)?;
+            return Some(());
+        }
+        let ours = self.tokens.checked_mul(factor.denominator)?;
+        self.tokens = ours.checked_add(more.checked_mul(self.denominator)?)?;
+        self.denominator = self.denominator.checked_mul(factor.denominator)?;
+        Some(())
+    }
+
+    /// Tokens + calls, rounded half to even, once. `None` past what an amount holds.
+    fn total(&self) -> Option<PicoUsd> {
+        let exact = self.tokens.checked_add(self.calls.checked_mul(self.denominator)?)?;
+        let rounded = div_round_half_even(exact, self.denominator.checked_mul(MILLI)?);
         i64::try_from(rounded).ok().map(PicoUsd)
     }
 }

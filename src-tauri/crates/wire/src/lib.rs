@@ -10,6 +10,7 @@
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+mod charges;
 pub mod cohere_chat;
 pub mod counting;
 pub mod driver;

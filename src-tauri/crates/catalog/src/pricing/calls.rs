@@ -21,11 +21,16 @@ pub(super) fn add(
         charged.push(Call { part: "request", count: 1, price: Some(*price) });
     }
     charged.extend(searches(table, rules, row, query));
-    charged.extend(query.tool_calls.iter().filter(|(_, count)| *count > 0).map(|(name, count)| Call {
-        part: name,
-        count: *count,
-        price: row.usd_per_call.get(*name).copied().or_else(|| table.tool(&row.provider, name)),
-    }));
+    for calls in query.usage.tool_calls.iter().flatten().filter(|calls| calls.count > 0) {
+        let part = rules.tool(&calls.tool);
+        let price = row.usd_per_call.get(part).copied().or_else(|| table.tool(&row.provider, part));
+        charged.push(Call { part, count: calls.count, price });
+        if part == "google_maps" && row.web_search_unit.as_deref() == Some("query") {
+            // Answers say that Maps was asked, not how often.
+            sum.is_estimated = true;
+            priced.notes.push("Each query to Google Maps is charged; at least one ran.".to_owned());
+        }
+    }
     charged.extend(images(row, query));
 
     for call in charged {
@@ -38,6 +43,7 @@ pub(super) fn add(
         sum.calls = sum.calls.checked_add(exact)?;
         priced.lines.push(CostLine {
             part: call.part.to_owned(),
+            model: None,
             tokens: call.count,
             rate: price.to_string(),
             cost: PicoUsd(i64::try_from(div_round_half_even(exact, MILLI)).ok()?),

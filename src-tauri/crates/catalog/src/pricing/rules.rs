@@ -12,6 +12,15 @@ pub(super) struct ProviderRules {
     pub(super) reasoning_is_on_top: bool,
     /// A reported cost of 0 means nothing.
     pub(super) zero_reported_cost_means_nothing: bool,
+    /// Tools as answers call them → as the provider's price list does.
+    pub(super) tools: &'static [(&'static str, &'static str)],
+}
+
+impl ProviderRules {
+    /// The tool by the name that its price is under.
+    pub(super) fn tool<'a>(&self, name: &'a str) -> &'a str {
+        self.tools.iter().find(|(said, _)| *said == name).map_or(name, |(_, listed)| listed)
+    }
 }
 
 const NONE: ProviderRules = ProviderRules {
@@ -19,9 +28,19 @@ const NONE: ProviderRules = ProviderRules {
     search_results_are_free: false,
     reasoning_is_on_top: false,
     zero_reported_cost_means_nothing: false,
+    tools: &[],
 };
 
-const BY_PROVIDER: [(&str, ProviderRules); 6] = [
+/// <https://docs.x.ai/docs/guides/tools/overview> calls them as OpenAI does, and
+/// <https://docs.x.ai/developers/pricing> by names of its own.
+const XAI_TOOLS: &[(&str, &str)] = &[
+    ("file_search", "collections_search"),
+    ("code_interpreter", "code_execution"),
+    ("document_search", "attachment_search"),
+];
+
+const BY_PROVIDER: [(&str, ProviderRules); 7] = [
+    ("xai", ProviderRules { tools: XAI_TOOLS, ..NONE }),
     // https://developers.openai.com/api/docs/pricing lists both tools.
     ("openai", ProviderRules { row_search_is_preview: true, ..NONE }),
     // Grounding's `toolUsePromptTokenCount` is reported and not billed.

@@ -4,7 +4,7 @@
 mod oracle;
 mod properties;
 
-use canonical::usage::BilledTokens;
+use canonical::usage::{BilledTokens, Pass, ToolCalls};
 use canonical::{PicoUsd, Usage};
 
 use super::{CostStatus, PriceQuery, Priced, SearchSize, SearchTool, price_with};
@@ -379,7 +379,6 @@ fn a_search_or_tool_that_nobody_prices_makes_the_cost_unknown() {
     assert_eq!(cost(&bare, &Usage { web_searches: 1, ..tokens(1, 0) }), None);
     let strange = table(&format!(r#""web_search_unit":"fortnight",{SEARCHES}"#));
     assert_eq!(cost(&strange, &Usage { web_searches: 1, ..tokens(1, 0) }), None);
-    let usage = tokens(1, 0);
     let openai = provider_table(
         "openai",
         r#""usd_per_million_tokens":{"standard":[{"above_input_tokens":0,"input":"0"}]}"#,
@@ -387,8 +386,9 @@ fn a_search_or_tool_that_nobody_prices_makes_the_cost_unknown() {
     for (tool, expected) in
         [("file_search", Some(PicoUsd(5_000_000_000))), ("juggling", None), ("source", None)]
     {
-        let calls = [(tool, 2)];
-        let priced = price_with(&openai, &PriceQuery { tool_calls: &calls, ..query("openai", &usage) });
+        let ran = ToolCalls { tool: tool.to_owned(), count: 2 };
+        let usage = Usage { tool_calls: Some([ran].into()), ..tokens(1, 0) };
+        let priced = price_with(&openai, &query("openai", &usage));
         assert_eq!(priced.cost, expected, "{tool}");
     }
 }
@@ -500,4 +500,55 @@ fn tokens_that_we_counted_ourselves_make_an_estimate() {
 fn an_amount_past_what_can_be_kept_is_unknown() {
     let table = standard(r#""input":"1000000","output":"1000000""#);
     assert_eq!(cost(&table, &tokens(u64::MAX, u64::MAX)), None);
+}
+
+// === Passes ===
+
+#[test]
+fn each_pass_is_priced_as_its_own_model_and_the_totals_are_not() {
+    let json = r#"{"as_of":"2026-11-20","models":[
+        {"provider":"p","model":"m","kind":"chat","usd_per_million_tokens":{"standard":[
+            {"above_input_tokens":0,"input":"2","cache_read":"1","output":"10"},
+            {"above_input_tokens":1000,"input":"4","output":"20"}]}},
+        {"provider":"p","model":"advisor","kind":"chat",
+            "multipliers":{"speed":{"fast":"1.5"}},
+            "usd_per_million_tokens":{"standard":[{"above_input_tokens":0,"input":"5","output":"25"}]}}]}"#;
+    let table = PriceTable::parse(json).unwrap();
+    let own = |input, output| Pass { input_tokens: input, output_tokens: output, ..Pass::default() };
+    let advice = Pass { model: Some("advisor".to_owned()), ..own(500, 20) };
+    let usage = Usage {
+        passes: Some([own(600, 11), advice.clone(), own(700, 12)].into()),
+        web_searches: 0,
+        ..tokens(1300, 23)
+    };
+    let priced = price_with(&table, &query("p", &usage));
+    // No pass alone is past the threshold that the totals are past.
+    let (own, advised) = (1300 * 2 + 23 * 10, 500 * 5 + 20 * 25);
+    assert_eq!(priced.cost, Some(PicoUsd((own + advised) * 1_000_000)));
+    assert_eq!(priced.status, CostStatus::Computed);
+    assert_eq!(priced.row.unwrap().model, "m");
+    let models: Vec<_> = priced.lines.iter().map(|line| line.model.as_deref()).collect();
+    assert_eq!(models, [None, None, Some("advisor"), Some("advisor"), None, None]);
+    // A multiplier of one model leaves the other's alone.
+    let fast = Usage { speed: Some("fast".to_owned()), ..usage.clone() };
+    let priced = price_with(&table, &query("p", &fast));
+    assert_eq!(priced.cost, Some(PicoUsd((own * 2 + advised * 3) * 500_000)));
+    let stranger = Pass { model: Some("stranger".to_owned()), ..advice };
+    let unknown = Usage { passes: Some([stranger].into()), ..usage };
+    let priced = price_with(&table, &query("p", &unknown));
+    assert_eq!((priced.cost, priced.status), (None, CostStatus::Unknown));
+    assert!(note_of(&priced).contains("No price is known for stranger"));
+}
+
+#[test]
+fn a_tool_is_priced_under_the_name_that_the_provider_lists_it_by() {
+    let json = r#"{"as_of":"2026-11-20","tools":{"xai":{"collections_search":"0.0025","x_search":"0.005"}},
+        "models":[{"provider":"xai","model":"m","kind":"chat","usd_per_million_tokens":
+            {"standard":[{"above_input_tokens":0,"input":"0"}]}}]}"#;
+    let ran = |tool: &str, count| ToolCalls { tool: tool.to_owned(), count };
+    let usage =
+        Usage { tool_calls: Some([ran("file_search", 2), ran("x_search", 1)].into()), ..tokens(1, 0) };
+    let priced = price_with(&PriceTable::parse(json).unwrap(), &query("xai", &usage));
+    assert_eq!(priced.cost, Some(PicoUsd(10_000_000_000)));
+    assert!(priced.lines.iter().any(|line| line.part == "collections_search" && line.tokens == 2));
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::values::{self, Bytes};
 use super::{Embeddings, invalid};
+use crate::charges::with_own_key;
 use crate::json::{lenient, merge_missing, unsayable};
 use crate::openai_chat::client::dollars;
 use crate::openai_chat::types::FAMILY;
@@ -101,6 +102,8 @@ struct Counts<'a> {
     total_tokens: Option<u64>,
     #[serde(borrow)]
     cost: Option<&'a RawValue>,
+    is_byok: Option<Value>,
+    cost_details: Option<Value>,
 }
 
 fn decode(body: &[u8], quirks: &Quirks) -> Result<EmbeddingResponse, Error> {
@@ -129,7 +132,11 @@ fn usage(raw: &RawValue) -> Option<Usage> {
     Some(Usage {
         input_tokens,
         total_tokens: counts.total_tokens,
-        reported_cost: counts.cost.and_then(dollars),
+        reported_cost: with_own_key(
+            counts.cost.and_then(dollars),
+            counts.is_byok.as_ref(),
+            counts.cost_details.as_ref(),
+        ),
         ..Usage::default()
     })
 }

@@ -228,6 +228,12 @@ pub struct Usage {
     pub service_tier: Option<String>,
     /// OpenRouter: dollars. Perplexity: an object.
     pub cost: Option<Box<RawValue>>,
+    /// OpenRouter, Vercel: `cost` is the relay's fee alone.
+    pub is_byok: Option<Value>,
+    /// OpenRouter, Vercel: what `cost` is made of, or leaves out.
+    pub cost_details: Option<Value>,
+    /// xAI: how often its own tools ran.
+    pub server_side_tool_usage_details: Option<Value>,
     /// xAI: 10⁻¹⁰ dollars.
     #[serde(default, deserialize_with = "count")]
     pub cost_in_usd_ticks: Option<u64>,

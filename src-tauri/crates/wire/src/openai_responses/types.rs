@@ -110,6 +110,12 @@ pub struct Usage {
     pub total_tokens: Option<u64>,
     /// OpenRouter: dollars.
     pub cost: Option<Box<RawValue>>,
+    /// OpenRouter: `cost` is the relay's fee alone.
+    pub is_byok: Option<Value>,
+    /// OpenRouter: what `cost` is made of, or leaves out.
+    pub cost_details: Option<Value>,
+    /// xAI: how often its own tools ran.
+    pub server_side_tool_usage_details: Option<Value>,
     /// xAI: 10⁻¹⁰ dollars.
     #[serde(deserialize_with = "count")]
     pub cost_in_usd_ticks: Option<u64>,

@@ -1,9 +1,11 @@
 //! Their counters → ours: merged by the last value of each field, cache counts put back into input.
 
+use canonical::usage::Pass;
 use canonical::{PicoUsd, Usage};
 use serde_json::{Map, Value};
 
 use super::types;
+use crate::charges::with_own_key;
 
 /// Takes each field that `later` names. `message_delta` repeats the input counts of
 /// `message_start`, grown where server tools ran; adding them up would count twice.
@@ -46,7 +48,8 @@ pub(super) fn beside(usage: &types::Usage) -> Map<String, Value> {
 ///
 /// Passes of compaction are billed but left out of the totals, so they are added here
 /// (<https://docs.claude.com/en/docs/build-with-claude/compaction>). An advisor's or a refused
-/// model's passes have another model's price and stay out; they are kept in the extensions.
+/// model's passes have another model's price: they stay out of the totals and stand in `passes`,
+/// as all do where the totals alone would not say what was charged.
 pub(super) fn convert(usage: &types::Usage) -> Usage {
     let lifetimes = usage.cache_creation.unwrap_or_default();
     let (five_minutes, hour) =
@@ -63,26 +66,50 @@ pub(super) fn convert(usage: &types::Usage) -> Usage {
         service_tier: usage.service_tier.clone(),
         inference_geo: usage.inference_geo.clone(),
         speed: usage.speed.clone(),
-        reported_cost: usage.cost.as_ref().and_then(|cost| PicoUsd::from_decimal_usd(&cost.to_string())),
+        reported_cost: with_own_key(
+            usage.cost.as_ref().and_then(|cost| PicoUsd::from_decimal_usd(&cost.to_string())),
+            usage.rest.get("is_byok"),
+            usage.rest.get("cost_details"),
+        ),
         ..Usage::default()
     };
     for pass in usage.iterations.iter().flatten().filter(|pass| pass["type"] == "compaction") {
         add_pass(&mut converted, pass);
     }
+    converted.passes = passes(usage);
     let thinking = usage.output_tokens_details.and_then(|details| details.thinking_tokens).unwrap_or(0);
     converted.reasoning_tokens = thinking.min(converted.output_tokens);
     converted
 }
 
 fn add_pass(usage: &mut Usage, pass: &Value) {
+    let pass = read_pass(pass);
+    usage.input_tokens = sum(&[usage.input_tokens, pass.input_tokens]);
+    usage.cache_read_tokens = sum(&[usage.cache_read_tokens, pass.cache_read_tokens]);
+    usage.cache_write_tokens = sum(&[usage.cache_write_tokens, pass.cache_write_tokens]);
+    usage.cache_write_1h_tokens = sum(&[usage.cache_write_1h_tokens, pass.cache_write_1h_tokens]);
+    usage.output_tokens = sum(&[usage.output_tokens, pass.output_tokens]);
+}
+
+/// The passes, where one of them is more than a turn of the model that answers: those are in the
+/// totals.
+fn passes(usage: &types::Usage) -> Option<Box<[Pass]>> {
+    let passes = usage.iterations.as_deref()?;
+    let is_special = |pass: &Value| pass["type"] != "message" || pass["model"].is_string();
+    passes.iter().any(is_special).then(|| passes.iter().map(read_pass).collect())
+}
+
+fn read_pass(pass: &Value) -> Pass {
     let count = |place: &str| pass.pointer(place).and_then(Value::as_u64).unwrap_or(0);
     let (read, write) = (count("/cache_read_input_tokens"), count("/cache_creation_input_tokens"));
-    let hour = count("/cache_creation/ephemeral_1h_input_tokens");
-    usage.input_tokens = sum(&[usage.input_tokens, count("/input_tokens"), read, write]);
-    usage.cache_read_tokens = sum(&[usage.cache_read_tokens, read]);
-    usage.cache_write_tokens = sum(&[usage.cache_write_tokens, write]);
-    usage.cache_write_1h_tokens = sum(&[usage.cache_write_1h_tokens, hour]);
-    usage.output_tokens = sum(&[usage.output_tokens, count("/output_tokens")]);
+    Pass {
+        model: pass["model"].as_str().map(str::to_owned),
+        input_tokens: sum(&[count("/input_tokens"), read, write]),
+        cache_read_tokens: read,
+        cache_write_tokens: write,
+        cache_write_1h_tokens: count("/cache_creation/ephemeral_1h_input_tokens").min(write),
+        output_tokens: count("/output_tokens"),
+    }
 }
 
 /// A report may say anything; a sum past its range stays at the end of it.
@@ -133,12 +160,18 @@ mod tests {
     }
 
     #[test]
-    fn only_passes_of_compaction_are_added() {
+    fn only_passes_of_compaction_are_added_and_all_are_told() {
         let usage = convert(&parsed(json!({"input_tokens": 100, "output_tokens": 10, "iterations": [
             {"type": "compaction", "input_tokens": 1000, "output_tokens": 200},
             {"type": "advisor_message", "input_tokens": 5000, "output_tokens": 300},
             {"type": "message", "input_tokens": 100, "output_tokens": 10}
         ]})));
         assert_eq!((usage.input_tokens, usage.output_tokens), (1100, 210));
+        let told: Vec<_> =
+            usage.passes.iter().flatten().map(|pass| (pass.input_tokens, pass.output_tokens)).collect();
+        assert_eq!(told, [(1000, 200), (5000, 300), (100, 10)]);
+        let turns = convert(&parsed(json!({"input_tokens": 100, "output_tokens": 10, "iterations": [
+            {"type": "message", "input_tokens": 100, "output_tokens": 10}]})));
+        assert_eq!(turns.passes, None);
     }
 }

@@ -24,7 +24,7 @@ use super::types::{
 };
 use super::{invalid, usage};
 use crate::frame::MAX_INDEX;
-use crate::{Frame, FrameOutcome, StreamDecoder, errors};
+use crate::{Frame, FrameOutcome, StreamDecoder, charges, errors};
 
 /// A whole answer. `streamGenerateContent` without `alt=sse` answers with an array of chunks.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
@@ -65,6 +65,8 @@ pub(super) struct Decoder {
     reported: Option<Usage>,
     /// Distinct searches that Google ran.
     searches: BTreeSet<String>,
+    /// The answer rests on Google Maps.
+    has_used_maps: bool,
     has_ended: bool,
 }
 
@@ -188,7 +190,11 @@ impl Decoder {
     }
 
     fn note_searches(&mut self, fields: &Map<String, Value>) {
-        let queries = fields.get("groundingMetadata").and_then(|grounding| grounding.get("webSearchQueries"));
+        let Some(grounding) = fields.get("groundingMetadata") else { return };
+        // <https://ai.google.dev/gemini-api/docs/maps-grounding>
+        let chunks = grounding.get("groundingChunks").and_then(Value::as_array).into_iter().flatten();
+        self.has_used_maps |= chunks.into_iter().any(|chunk| chunk.get("maps").is_some_and(Value::is_object));
+        let queries = grounding.get("webSearchQueries");
         let queries = queries.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         self.searches.extend(queries.filter(|query| !query.trim().is_empty()).map(str::to_owned));
     }
@@ -203,6 +209,9 @@ impl Decoder {
         }
         let searches = self.searches.len() as u64;
         let converted = self.usage.as_ref().and_then(|usage| usage::convert(usage, searches));
+        let maps = u64::from(self.has_used_maps);
+        let converted = converted
+            .map(|usage| Usage { tool_calls: charges::tool_calls([("google_maps", maps)]), ..usage });
         if let Some(converted) = converted
             && self.reported.as_ref() != Some(&converted)
         {

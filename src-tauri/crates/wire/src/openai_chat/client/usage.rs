@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::Quirks;
+use crate::charges::{ServerSideTools, with_own_key};
 use crate::json::open_object;
 use crate::json::reading::{Object, Rest};
 use crate::openai_chat::types;
@@ -26,6 +27,10 @@ pub(super) fn decode(raw: &RawValue, quirks: &Quirks) -> Option<Usage> {
         return None;
     }
     let mut usage = plain(&wire);
+    if let Some(tools) = ServerSideTools::read(wire.server_side_tool_usage_details.as_ref()) {
+        usage.web_searches = usage.web_searches.max(tools.web_searches);
+        usage.tool_calls = tools.calls();
+    }
     let is_explicit =
         wire.prompt_tokens_details.is_some_and(|d| d.cache_type.as_deref() == Some("ephemeral"));
     if is_explicit {
@@ -140,7 +145,7 @@ fn plain(wire: &types::Usage) -> Usage {
             wire.num_sources_used,
             wire.server_tool_use_details.as_ref().and_then(|tools| tools.web_search_requests),
         ]),
-        reported_cost: cost(wire),
+        reported_cost: with_own_key(cost(wire), wire.is_byok.as_ref(), wire.cost_details.as_ref()),
         search_context_size: wire.search_context_size.clone(),
         service_tier: wire.service_tier.clone(),
         ..Usage::default()

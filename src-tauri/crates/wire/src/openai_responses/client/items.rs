@@ -81,6 +81,8 @@ pub(super) struct Meaning {
     pub is_client_call: bool,
     /// A search that the provider ran and bills.
     pub is_search: bool,
+    /// Another tool that the provider ran and may bill by the call, as price lists name it.
+    pub tool: Option<&'static str>,
 }
 
 /// One item that is still being written.
@@ -218,10 +220,19 @@ fn meaning(item: &Item) -> Meaning {
     let action = || item.get("action").and_then(|action| action.get("type")).and_then(Value::as_str);
     let is_search = match kind {
         "web_search_call" => action().is_none_or(|action| action == "search"),
-        "x_search_call" => true,
         _ => false,
     };
-    Meaning { is_client_call, is_search }
+    // Calls of MCP servers and searches among tools cost their tokens alone.
+    let tool = match kind {
+        "file_search_call" => Some("file_search"),
+        "code_interpreter_call" => Some("code_interpreter"),
+        // Its tokens are another model's, and in no count of this answer.
+        "image_generation_call" => Some("image_generation"),
+        "x_search_call" => Some("x_search"),
+        _ => None,
+    };
+    let has_failed = item.get("status").is_some_and(|status| status == "failed");
+    Meaning { is_client_call, is_search, tool: tool.filter(|_| !has_failed) }
 }
 
 /// What an item is announced with that stays true when it is done, and is short.

@@ -58,9 +58,9 @@ impl<'a> Closing<'a> {
     /// Passes on the counts and the reason; `Err` where the answer failed. All parts have ended.
     pub(super) fn report(self, decoder: &mut Decoder, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
         if let Some(raw) = self.usage {
-            if let Some(mut counts) = usage::decode(raw) {
+            if let Some(mut counts) = usage::decode(raw, &decoder.ran) {
                 counts.service_tier.clone_from(&self.service_tier);
-                counts.web_searches = self.searches.unwrap_or(decoder.searches);
+                counts.web_searches = self.searches.unwrap_or(counts.web_searches);
                 out.push(StreamEvent::Usage(counts));
             }
             let rest = usage::rest(raw);

@@ -18,6 +18,7 @@ use super::super::FAMILY;
 use super::super::types::{Event, Item, ItemKind, Response};
 use super::items::{Meaning, OpenItem, Sink, broken_call, kind_of};
 use super::response;
+use super::usage::RanTools;
 use crate::frame::MAX_INDEX;
 use crate::json::{PassedOn, RawFields};
 use crate::{Frame, FrameOutcome, StreamDecoder};
@@ -34,8 +35,8 @@ pub(super) struct Decoder {
     finished: BTreeMap<u64, String>,
     /// The client is to run something of it.
     pub(super) has_client_calls: bool,
-    /// Searches that the provider ran.
-    pub(super) searches: u64,
+    /// The provider's own tools that ran.
+    pub(super) ran: RanTools,
     /// Fields of the whole answer that were passed on already.
     passed_on: PassedOn,
     /// The end or an error was passed on; nothing more is taken.
@@ -202,9 +203,12 @@ impl Decoder {
         let open = self.open.remove(&place);
         let mut sink = self.sink(out);
         let open = open.unwrap_or_else(|| OpenItem::new(item.clone(), &mut sink));
-        let Meaning { is_client_call, is_search } = open.finish(item, &mut sink)?;
+        let Meaning { is_client_call, is_search, tool } = open.finish(item, &mut sink)?;
         self.has_client_calls |= is_client_call;
-        self.searches += u64::from(is_search);
+        self.ran.web_searches += u64::from(is_search);
+        if let Some(tool) = tool {
+            *self.ran.others.entry(tool).or_default() += 1;
+        }
         Ok(())
     }
 

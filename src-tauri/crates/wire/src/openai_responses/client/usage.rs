@@ -1,21 +1,32 @@
 //! Their counts → ours. Totals include their subsets at all recorded hosts, and sum to
 //! `total_tokens`.
 
+use std::collections::BTreeMap;
+
 use canonical::{PicoUsd, Usage};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::super::types::{self, InputDetails, OutputDetails};
+use crate::charges::{self, ServerSideTools};
 
 /// One tick of `cost_in_usd_ticks` in pico-dollars (10⁻¹⁰ dollars).
 const PICO_PER_TICK: u64 = 100;
 
+/// What the output's items say of tools that the provider ran, for where the report does not.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RanTools {
+    pub web_searches: u64,
+    pub others: BTreeMap<&'static str, u64>,
+}
+
 /// The usage in `raw`, or `None` where it holds no count.
-pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
+pub(super) fn decode(raw: &RawValue, ran: &RanTools) -> Option<Usage> {
     let wire: types::Usage = serde_json::from_str(raw.get()).ok()?;
     if wire.input_tokens.is_none() && wire.output_tokens.is_none() && wire.total_tokens.is_none() {
         return None;
     }
+    let counted = ServerSideTools::read(wire.server_side_tool_usage_details.as_ref());
     let input: InputDetails = wire.input_tokens_details.unwrap_or_default();
     let output: OutputDetails = wire.output_tokens_details.unwrap_or_default();
     let mut usage = Usage {
@@ -29,7 +40,12 @@ pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
         output_audio_tokens: output.audio_tokens.unwrap_or(0),
         output_image_tokens: output.image_tokens.unwrap_or(0),
         total_tokens: wire.total_tokens,
-        reported_cost: cost(&wire),
+        web_searches: counted.as_ref().map_or(ran.web_searches, |tools| tools.web_searches),
+        tool_calls: match &counted {
+            Some(tools) => tools.calls(),
+            None => charges::tool_calls(ran.others.iter().map(|(tool, count)| (*tool, *count))),
+        },
+        reported_cost: charges::with_own_key(cost(&wire), wire.is_byok.as_ref(), wire.cost_details.as_ref()),
         ..Usage::default()
     };
     keep_within_totals(&mut usage);
@@ -89,7 +105,7 @@ mod tests {
     use super::*;
 
     fn decoded(json: &str) -> Usage {
-        decode(&RawValue::from_string(json.to_owned()).unwrap()).unwrap()
+        decode(&RawValue::from_string(json.to_owned()).unwrap(), &RanTools::default()).unwrap()
     }
 
     #[test]
