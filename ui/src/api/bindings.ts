@@ -22,6 +22,14 @@ reason: string | null, error_message: string | null, duration_ms: number | null,
  */
 lane: string | null,
 /**
+ * Pieces of its stream that were passed over: of no known kind.
+ */
+unknown_frames: number,
+/**
+ * Likewise: not to be read.
+ */
+malformed_frames: number,
+/**
  * A refusal in the provider's own words.
  */
 error_body: string | null,
@@ -55,7 +63,11 @@ export type ControlError = { kind: ControlErrorKind, message: string, };
  * What went wrong, in a closed vocabulary for programs and a sentence for people.
  */
 export type ControlErrorKind = "unknown_command" | "invalid_args" | "invalid" | "not_found" | "conflict" | "busy" | "keychain_absent" | "keychain_locked" | "keychain_error" | "settings" | "port" | "provider" | "ledger" | "ledger_corrupt" | "already_running" | "internal";
-export type CostLineView = { label: string, quantity: number, cost_picousd: number, };
+export type CostLineView = { label: string,
+/**
+ * Whose price it is, where not the answering model's.
+ */
+model: string | null, quantity: number, cost_picousd: number, };
 export type CostStatus = "reported" | "computed" | "estimated" | "unknown";
 export type CreateChatArgs = { model?: string | null, };
 /**
@@ -72,9 +84,17 @@ export type HealthArgs = {
  * How far back.
  */
 minutes: number, };
-export type HealthRow = { provider: string, model: string, lamp: LampState, requests: number, errors: number,
+export type HealthRow = { provider: string, model: string, lamp: LampState,
 /**
- * 0 to 1.
+ * Attempts: answered, refused, failed, and those that run or were stopped.
+ */
+requests: number, answered: number,
+/**
+ * Failed through the request's or the settings' own fault; no error of the provider's.
+ */
+refused: number, errors: number,
+/**
+ * 0 to 1, of what was answered, refused or failed.
  */
 error_rate: number, truncated: number,
 /**
@@ -313,7 +333,7 @@ export type SpendSummary = { today_picousd: number, month_picousd: number,
 /**
  * Requests whose cost is unknown and not in the sum.
  */
-today_unknown: number, month_unknown: number, days: Array<SpendDay>, totals: Array<SpendTotal>, };
+today_unknown: number, month_unknown: number, today_requests: number, month_requests: number, days: Array<SpendDay>, totals: Array<SpendTotal>, };
 export type SpendTotal = { key: string, cost_picousd: number, requests: number, input_tokens: number, cache_read_tokens: number, output_tokens: number, unknown: number, };
 export type StatusArgs = {
 /**
@@ -409,6 +429,7 @@ export interface Commands {
   "app.status": { args: StatusArgs; result: AppStatus };
   "providers.kinds": { args: Empty; result: Array<ProviderKind> };
   "providers.list": { args: Empty; result: Array<ProviderView> };
+  "providers.look": { args: Empty; result: Array<ProviderView> };
   "providers.save": { args: SaveProviderArgs; result: null };
   "providers.remove": { args: IdArgs; result: null };
   "providers.set_key": { args: SetKeyArgs; result: null };

@@ -165,6 +165,12 @@ impl Error {
         Self::new(ErrorKind::InvalidRequest, Origin::Caller, message)
     }
 
+    /// We hold no key for the provider: the client's own key is good, and no other one of its would
+    /// help.
+    pub fn is_missing_provider_key(&self) -> bool {
+        self.kind == ErrorKind::Authentication && self.origin == Origin::Gateway
+    }
+
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);

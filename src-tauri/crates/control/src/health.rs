@@ -55,6 +55,8 @@ mod tests {
             provider: "p".to_owned(),
             model: "m".to_owned(),
             requests: 10,
+            answered: 10 - errors,
+            refused: 0,
             errors,
             truncated: 0,
             checked: 0,

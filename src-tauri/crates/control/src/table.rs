@@ -8,6 +8,7 @@ macro_rules! with_commands {
             "app.status" => app::status(StatusArgs) -> AppStatus;
             "providers.kinds" => providers::kinds(Empty) -> Vec<ProviderKind>;
             "providers.list" => providers::list(Empty) -> Vec<ProviderView>;
+            "providers.look" => providers::look(Empty) -> Vec<ProviderView>;
             "providers.save" => providers::save(SaveProviderArgs) -> ();
             "providers.remove" => providers::remove(IdArgs) -> ();
             "providers.set_key" => providers::set_key(SetKeyArgs) -> ();

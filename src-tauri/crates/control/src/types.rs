@@ -562,6 +562,8 @@ pub struct RequestView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct CostLineView {
     pub label: String,
+    /// Whose price it is, where not the answering model's.
+    pub model: Option<String>,
     pub quantity: u64,
     pub cost_picousd: i64,
 }
@@ -586,6 +588,10 @@ pub struct AttemptView {
     pub started_at: i64,
     /// `verbatim` or `translated`, where an answer began.
     pub lane: Option<String>,
+    /// Pieces of its stream that were passed over: of no known kind.
+    pub unknown_frames: u32,
+    /// Likewise: not to be read.
+    pub malformed_frames: u32,
     /// A refusal in the provider's own words.
     pub error_body: Option<String>,
     /// What of the request the provider was not told as the client said it (`dropped:seed`).
@@ -603,9 +609,13 @@ pub struct HealthRow {
     pub provider: String,
     pub model: String,
     pub lamp: LampState,
+    /// Attempts: answered, refused, failed, and those that run or were stopped.
     pub requests: u64,
+    pub answered: u64,
+    /// Failed through the request's or the settings' own fault; no error of the provider's.
+    pub refused: u64,
     pub errors: u64,
-    /// 0 to 1.
+    /// 0 to 1, of what was answered, refused or failed.
     pub error_rate: f64,
     pub truncated: u64,
     /// Tool calls and structured answers that were checked.
@@ -727,6 +737,8 @@ pub struct SpendSummaryView {
     /// Requests whose cost is unknown and not in the sum.
     pub today_unknown: u64,
     pub month_unknown: u64,
+    pub today_requests: u64,
+    pub month_requests: u64,
     pub days: Vec<SpendDayView>,
     pub totals: Vec<SpendTotalView>,
 }

@@ -177,7 +177,12 @@ fn cost_lines(kept: Option<&Value>) -> Vec<CostLineView> {
         lines.and_then(|lines| serde_json::from_value(lines.clone()).ok()).unwrap_or_default();
     lines
         .into_iter()
-        .map(|line| CostLineView { label: line.part, quantity: line.tokens, cost_picousd: line.cost.0 })
+        .map(|line| CostLineView {
+            label: line.part,
+            model: line.model,
+            quantity: line.tokens,
+            cost_picousd: line.cost.0,
+        })
         .collect()
 }
 
@@ -202,6 +207,8 @@ fn attempt(row: AttemptRow) -> AttemptView {
         cost_picousd: row.cost_picousd,
         cost_status: cost_status(row.cost_status),
         lane: row.lane,
+        unknown_frames: row.unknown_frames,
+        malformed_frames: row.malformed_frames,
         error_body: row.error_body,
         notes: row.notes,
         started_at: row.started_at,

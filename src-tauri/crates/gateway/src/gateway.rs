@@ -23,6 +23,7 @@ use crate::egress::Egress;
 use crate::engine::{self, Caller, Running};
 use crate::ingress::Port;
 use crate::ingress::auth::Keyring;
+use crate::ingress::refused::Refusals;
 use crate::ingress::server::Server;
 use crate::models::{self, Model, ProviderTest};
 use crate::port::{self, PortState};
@@ -75,6 +76,7 @@ pub struct Gateway {
     core: Arc<Core>,
     options: Options,
     keyring: Arc<Keyring>,
+    refusals: Arc<Refusals>,
     rehearsal_url: String,
     /// Why the settings file is not what holds.
     config_error: RwLock<Option<ConfigError>>,
@@ -106,6 +108,7 @@ impl Gateway {
             core,
             options,
             keyring: Arc::default(),
+            refusals: Arc::default(),
             rehearsal_url,
             config_error: RwLock::new(first.error),
             user_kinds: RwLock::new(first.user_kinds),
@@ -192,7 +195,11 @@ impl Gateway {
         }
         let opened = match port::bind(requested).await {
             Ok(listener) => {
-                let port = Port { core: Arc::clone(&self.core), keyring: Arc::clone(&self.keyring) };
+                let port = Port {
+                    core: Arc::clone(&self.core),
+                    keyring: Arc::clone(&self.keyring),
+                    refusals: Arc::clone(&self.refusals),
+                };
                 Server::start(listener, port)
             }
             Err(error) => Err(error),

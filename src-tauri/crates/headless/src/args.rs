@@ -18,7 +18,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Serve the port and the control surface until told to stop.
     Serve(ServeArgs),
-    /// Read a settings file and name everything that is wrong with it.
+    /// Read a settings file and name everything that is wrong with it; ends with 1 where something is.
+    /// A key's variable that is not set here is a warning.
     Check(CheckArgs),
     /// Keys that the port accepts.
     #[command(subcommand)]

@@ -4,6 +4,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use gateway::KeySource;
+use gateway::config::Config;
 use gateway::config::edit::parse_text;
 use gateway::config::kinds;
 
@@ -22,11 +24,32 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
         eprintln!("{problem}");
     }
     match parse_text(&path, &text, &own.kinds) {
-        Ok(_) => println!("{}: ok", path.display()),
+        Ok(config) => {
+            for warning in unset_keys(&config) {
+                eprintln!("warning: {warning}");
+            }
+            println!("{}: ok", path.display());
+        }
         Err(error) => {
             eprintln!("{error}");
             return Ok(ExitCode::FAILURE);
         }
     }
     Ok(if own.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Providers whose key comes from a variable that is not set here. No mistake of the file: the port
+/// may run where it is set.
+fn unset_keys(config: &Config) -> impl Iterator<Item = String> {
+    config.providers.iter().filter_map(|provider| {
+        let KeySource::Env(name) = &provider.key else { return None };
+        let is_set = std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
+        (!is_set).then(|| {
+            format!(
+                "the environment variable {name} is not set here, and the provider \"{}\" takes its key \
+                 from it.",
+                provider.id
+            )
+        })
+    })
 }

@@ -208,6 +208,16 @@ pub struct AttemptEnded {
     pub error_body: Option<String>,
     /// What of the request the target was not told as the client said it.
     pub notes: Vec<String>,
+    pub passed_over: PassedOver,
+}
+
+/// Pieces of a stream that were passed over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Good, and of no kind that is known.
+    pub unknown: u32,
+    /// Not to be read.
+    pub malformed: u32,
 }
 
 /// How many calls and texts of an answer were checked, how many failed, how many of those were mended.
@@ -263,6 +273,7 @@ impl AttemptEnded {
             lane: None,
             error_body: None,
             notes: Vec::new(),
+            passed_over: PassedOver::default(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub use chats::{
 };
 pub use clients::Client;
 pub use entry::{
-    AttemptEnded, AttemptStarted, CheckCounts, Cost, CostStatus, Outcome, Record, RequestSettled,
+    AttemptEnded, AttemptStarted, CheckCounts, Cost, CostStatus, Outcome, PassedOver, Record, RequestSettled,
     RequestStarted, ToolFailed,
 };
 pub use error::LedgerError;

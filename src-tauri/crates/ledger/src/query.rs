@@ -123,11 +123,16 @@ pub struct AttemptRow {
     pub error_body: Option<String>,
     /// What of the request the target was not told as the client said it.
     pub notes: Vec<String>,
+    /// Pieces of its stream that were passed over: of no known kind.
+    pub unknown_frames: u32,
+    /// Likewise: not to be read.
+    pub malformed_frames: u32,
 }
 
 pub(crate) const ATTEMPTS_SQL: &str = "SELECT id, ordinal, provider, model, started_at, outcome, error_kind,
     error_origin, http_status, reason, error_message, duration_ms, time_to_first_token_ms, usage_json,
-    cost_picousd, cost_status, provider_request_id, lane, error_body, notes_json
+    cost_picousd, cost_status, provider_request_id, lane, error_body, notes_json, unknown_frames,
+    malformed_frames
     FROM attempts LEFT JOIN attempt_details ON attempt_id = id WHERE request_id = ?1 ORDER BY ordinal";
 
 impl AttemptRow {
@@ -153,6 +158,8 @@ impl AttemptRow {
             lane: row.get(17)?,
             error_body: row.get(18)?,
             notes: json_column(row, 19)?.unwrap_or_default(),
+            unknown_frames: row.get(20)?,
+            malformed_frames: row.get(21)?,
         })
     }
 }

@@ -54,6 +54,17 @@ pub(crate) async fn list(control: &Control, _: Empty) -> Result<Vec<ProviderView
     Ok(join_all(providers.iter().map(|provider| provider_view(control, provider))).await)
 }
 
+/// Looks for servers on this machine now, and says who is there.
+pub(crate) async fn look(control: &Control, _: Empty) -> Result<Vec<ProviderView>> {
+    if !control.gateway().looks_for_servers() {
+        let message =
+            "Looking for servers on this machine is turned off in the settings (discovery.enabled).";
+        return Err(ControlError::invalid(message));
+    }
+    control.gateway().look_for_servers().await;
+    list(control, Empty {}).await
+}
+
 async fn provider_view(control: &Control, provider: &Provider) -> ProviderView {
     let (key_source, key_env) = match &provider.key {
         gateway::KeySource::None => (KeySource::None, None),
@@ -123,7 +134,14 @@ pub(crate) async fn save(control: &Control, args: SaveProviderArgs) -> Result<()
             .collect(),
     };
     let id = entry.id.clone();
+    let had = gateway.provider(&id).map(|provider| provider.key.clone());
+    let is_kept = entry.key.as_deref() == Some("keychain");
     gateway.edit_config(ConfigEdit::PutProvider(entry)).await?;
+    // The user says here that the key comes from elsewhere: the old one is of no more use. An edit
+    // of the file says less, and leaves it.
+    if had == Some(gateway::KeySource::Keychain) && !is_kept {
+        take_from_keychain(control, &id, "saved; its old").await?;
+    }
     if let Some(secret) = secret {
         gateway.set_key(&id, secret).await.map_err(|error| {
             let error = ControlError::from(error);
@@ -159,13 +177,17 @@ pub(crate) async fn remove(control: &Control, args: IdArgs) -> Result<()> {
     if provider.key != gateway::KeySource::Keychain {
         return Ok(());
     }
-    match gateway.delete_key(&args.id).await {
+    take_from_keychain(control, &args.id, "removed; its").await
+}
+
+/// `done` is what an error begins with: what was done before it.
+async fn take_from_keychain(control: &Control, id: &str, done: &str) -> Result<()> {
+    match control.gateway().delete_key(id).await {
         // Where there is no keychain there is no key in it.
         Ok(()) | Err(SecretError::Absent(_)) => Ok(()),
         Err(error) => {
             let error = ControlError::from(error);
-            let message =
-                format!("The provider is removed; its key is still in the keychain. {}", error.message);
+            let message = format!("The provider is {done} key is still in the keychain. {}", error.message);
             Err(ControlError::new(error.kind, message))
         }
     }

@@ -25,6 +25,8 @@ pub(crate) async fn summary(control: &Control, args: SpendArgs) -> Result<SpendS
         month_picousd: summary.month.cost_picousd,
         today_unknown: summary.today.unknown,
         month_unknown: summary.month.unknown,
+        today_requests: summary.today.requests,
+        month_requests: summary.month.requests,
         days: summary
             .days
             .into_iter()

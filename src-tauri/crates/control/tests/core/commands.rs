@@ -73,6 +73,28 @@ async fn a_provider_is_added_with_its_key_tested_and_removed() {
 }
 
 #[tokio::test]
+async fn a_key_leaves_the_keychain_when_the_window_takes_it_from_elsewhere() {
+    let core = Core::start().await;
+    let save = |key: &str| json!({"id": "mine", "kind": "openai", "key": key});
+    core.call("providers.save", save("keychain")).await;
+    core.call("providers.set_key", json!({"id": "mine", "secret": "sk-abc-0123456789"})).await;
+    core.call("providers.save", save("keychain")).await;
+    let state = || async { core.call("providers.list", json!({})).await[0]["key_state"].clone() };
+    assert_eq!(state().await, "present");
+    core.call("providers.save", save("env:SIGNALBOX_TEST_NO_SUCH_VARIABLE")).await;
+    core.call("providers.save", save("keychain")).await;
+    assert_eq!(state().await, "missing");
+}
+
+#[tokio::test]
+async fn looking_for_servers_is_refused_where_the_settings_turn_it_off() {
+    let core = Core::start_with("[discovery]\nenabled = false\n").await;
+    let refused = core.ask("providers.look", json!({})).await.unwrap_err();
+    assert_eq!(refused.kind, ControlErrorKind::Invalid);
+    assert!(refused.message.contains("discovery.enabled"), "{}", refused.message);
+}
+
+#[tokio::test]
 async fn a_provider_that_a_route_needs_stays_with_its_key() {
     let settings = "[[provider]]\nid = \"mine\"\nkind = \"openai\"\n\n[[route]]\nname = \"r\"\n\
                     targets = [{ provider = \"mine\", model = \"m\" }]\n";
@@ -137,6 +159,8 @@ async fn health_and_spend_speak_of_what_was_asked() {
         (&json!("rehearsal/fast"), &json!(1))
     );
     assert_eq!((&spend["today_picousd"], &spend["today_unknown"]), (&json!(0), &json!(0)));
+    assert_eq!((&spend["today_requests"], &spend["month_requests"]), (&json!(1), &json!(1)));
+    assert_eq!((&health[0]["requests"], &health[0]["answered"]), (&json!(1), &json!(1)));
     let refused = core.ask("health.list", json!({"minutes": 0})).await.unwrap_err();
     assert_eq!(refused.kind, ControlErrorKind::Invalid);
 }

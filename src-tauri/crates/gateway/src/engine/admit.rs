@@ -89,15 +89,25 @@ fn ambiguous(name: &str, servers: &[Target]) -> Error {
 }
 
 fn unknown(core: &Core, snapshot: &Snapshot, name: &str) -> Error {
-    let hint = did_you_mean(models::all(core, snapshot), name)
-        .unwrap_or_else(|| "GET /v1/models lists what there is.".to_owned());
-    let mut error = Error::new(
-        ErrorKind::NotFound,
-        Origin::Caller,
-        format!("There is no model, route or provider for \"{name}\". {hint}"),
-    )
-    .with_code("model_not_found")
-    .with_param("model");
+    // `openai` and `openai/` name a provider and none of its models.
+    let said = name.strip_suffix('/').unwrap_or(name);
+    let message = if let Some(provider) = snapshot.provider(said) {
+        let known = models::known(&core.lists, provider);
+        let examples: Vec<String> =
+            known.iter().take(NEAR_NAMES).map(|model| format!("\"{}\"", model.id)).collect();
+        let hint = match examples.len() {
+            0 => format!("Write \"{said}/\" and the model's name."),
+            _ => format!("For example {}.", examples.join(", ")),
+        };
+        format!("\"{said}\" is a provider; the request names none of its models. {hint}")
+    } else {
+        let hint = did_you_mean(models::all(core, snapshot), name)
+            .unwrap_or_else(|| "GET /v1/models lists what there is.".to_owned());
+        format!("There is no model, route or provider for \"{name}\". {hint}")
+    };
+    let mut error = Error::new(ErrorKind::NotFound, Origin::Caller, message)
+        .with_code("model_not_found")
+        .with_param("model");
     error.retry = Retry::Never;
     error
 }

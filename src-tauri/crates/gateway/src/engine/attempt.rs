@@ -126,6 +126,7 @@ impl Attempt<'_> {
         loop {
             let from = pending.events.len();
             let step = source.next(&mut pending).await;
+            seen.passed_over = source.passed_over();
             let now = self.core.clock.now();
             for event in &pending.events[from..] {
                 seen.note(event, now);
@@ -172,6 +173,7 @@ impl Attempt<'_> {
                     }
                     Err(_) => return Err(self.out_of_time()),
                 };
+            seen.passed_over = stream.source.passed_over();
             let now = self.core.clock.now();
             if stream.pending.events.len() > from {
                 until = now + idle;

@@ -212,6 +212,12 @@ impl Race<'_> {
             Err(error) => {
                 let mut error = named(seen.without_key(error), &provider.id);
                 admit::explain_missing_model(self.core, provider, &target.model, &mut error);
+                if seen.has_begun && seen.usage.is_none() {
+                    // The provider took the question and said so: it bills what it read, however
+                    // the answer ends. With an error's status, or nothing at all, it may not.
+                    let written = std::mem::take(&mut seen.written);
+                    seen.usage = estimate::answer(request, &target.model, written).await;
+                }
                 book.attempt_ended(ticket, Some(provider), &seen, Some(&error));
                 return match seen.withheld {
                     Some(withheld) => Tried::Withheld(withheld),

@@ -101,6 +101,7 @@ pub(super) async fn relay(
     if let Some(watched) = &watched {
         seen.report = watched.report().clone();
     }
+    seen.passed_over = source.passed_over();
     source.log();
     relayed
 }

@@ -3,6 +3,7 @@
 
 use canonical::event::ResponseStart;
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEvent, Usage};
+use ledger::PassedOver;
 use tokens::Written;
 use tokio::time::Instant;
 use wire::Note;
@@ -30,6 +31,10 @@ pub(super) struct Seen {
     pub notes: Vec<Note>,
     /// The request may have reached the provider whole.
     pub was_sent: bool,
+    /// The answer had begun: what was asked has been read.
+    pub has_begun: bool,
+    /// Pieces of its stream that nothing was made of.
+    pub passed_over: PassedOver,
     /// What its checks said.
     pub report: checking::Report,
     /// Why the answer did not reach the client, where its checks said so.
@@ -43,6 +48,7 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn note(&mut self, event: &StreamEvent, now: Instant) {
         self.written.note(event);
+        self.has_begun = true;
         match event {
             StreamEvent::Start(start) => self.start = start.clone(),
             StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
@@ -72,6 +78,7 @@ impl Seen {
 
     pub(super) fn note_whole(&mut self, response: &ChatResponse) {
         self.written.note_whole(response);
+        self.has_begun = true;
         self.start = response.start.clone();
         self.usage.clone_from(&response.usage);
         if let Some(thoughts) = &mut self.thoughts {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use canonical::{ChatRequest, EmbeddingRequest, Error, PicoUsd, Usage};
-use catalog::{PriceQuery, Priced, SearchSize};
+use canonical::{ChatRequest, EmbeddingRequest, Error, PicoUsd, Tool, Usage};
+use catalog::{PriceQuery, Priced, SearchSize, SearchTool};
 use ledger::{
     AttemptEnded, AttemptStarted, Cost, CostStatus, Outcome, Record, RequestSettled, RequestStarted,
 };
@@ -59,17 +59,31 @@ pub(super) struct Asked {
     pub model: String,
     pub stream: bool,
     pub service_tier: Option<String>,
+    pub search_tool: SearchTool,
     pub search_size: Option<SearchSize>,
 }
 
 impl From<&ChatRequest> for Asked {
     fn from(request: &ChatRequest) -> Self {
-        let search_options = request.extensions.field("openai-chat", "web_search_options");
+        let options = request.extensions.field("openai-chat", "web_search_options");
+        // The tool of OpenAI's Responses, under its own name or the older one.
+        let tool = request.tools.iter().find_map(|tool| match tool {
+            Tool::Opaque(tool) if tool.family == "openai-responses" => {
+                let is_search = tool.value["type"].as_str()?.starts_with("web_search");
+                is_search.then_some(&tool.value)
+            }
+            _ => None,
+        });
+        let is_preview = tool.is_some_and(|tool| {
+            tool["type"].as_str().is_some_and(|kind| kind.starts_with("web_search_preview"))
+        });
         Self {
             model: request.model.clone(),
             stream: request.stream,
             service_tier: request.service_tier.clone(),
-            search_size: search_options
+            search_tool: if is_preview { SearchTool::Preview } else { SearchTool::Current },
+            search_size: options
+                .or(tool)
                 .and_then(|options| options.get("search_context_size")?.as_str())
                 .and_then(SearchSize::from_name),
         }
@@ -265,6 +279,7 @@ impl<'a> Book<'a> {
             finish_reason: seen.finish.as_ref().map(|(reason, _)| *reason),
             checks: checks::counts(&seen.report),
             notes: seen.notes.iter().take(MOST_NOTES).map(wire::Note::in_full).collect(),
+            passed_over: seen.passed_over,
             ..AttemptEnded::new(ticket.id, outcome, since(self.core.clock.now()))
         }));
         let place = checks::Place {
@@ -394,6 +409,7 @@ impl<'a> Book<'a> {
             is_free: provider.is_free(),
             response_model: seen.start.model.as_deref(),
             requested_tier: self.asked.service_tier.as_deref(),
+            search_tool: self.asked.search_tool,
             search_size: self.asked.search_size,
             host: host.host_str(),
             location: provider.location(),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use canonical::grammar::Grammar;
 use canonical::{Error, ErrorKind, Origin, StreamEvent};
+use ledger::PassedOver;
 use reqwest::Response;
 use wire::driver::StreamDriver;
 use wire::verbatim::{Piece, Tap, TapOptions};
@@ -130,6 +131,16 @@ impl Source {
                 outcome
             }
         }
+    }
+
+    /// Counts of what was passed over, for the book.
+    pub(super) fn passed_over(&self) -> PassedOver {
+        let counters = match &self.reader {
+            Reader::Translated(driver) => driver.counters(),
+            Reader::Verbatim(tap) => tap.counters(),
+        };
+        let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        PassedOver { unknown: count(counters.unknown), malformed: count(counters.malformed) }
     }
 
     /// Counts of what was passed over, for the log.

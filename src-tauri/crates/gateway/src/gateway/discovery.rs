@@ -19,6 +19,11 @@ use crate::providers::Snapshot;
 const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Gateway {
+    /// Whether the settings let it look.
+    pub fn looks_for_servers(&self) -> bool {
+        self.core.snapshot().config.looks_for_servers
+    }
+
     /// Looks now, and returns when every server had its chance to answer. The snapshot has what was
     /// found.
     pub async fn look_for_servers(&self) {

@@ -19,7 +19,7 @@ pub(super) async fn count(
     model: Option<&str>,
     request: Request,
 ) -> Response {
-    let opened = opened(port, model, request, |head, body| form.decode_request(head, body)).await;
+    let opened = opened(port, dialect, model, request, |head, body| form.decode_request(head, body)).await;
     let request = match opened {
         Ok((request, _)) => request,
         Err(error) => return reply::refusal(dialect, &error, None),

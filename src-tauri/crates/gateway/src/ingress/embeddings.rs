@@ -21,7 +21,7 @@ pub(super) async fn embed(
     model: Option<&str>,
     request: Request,
 ) -> Response {
-    let opened = opened(port, model, request, |head, body| form.decode_request(head, body)).await;
+    let opened = opened(port, dialect, model, request, |head, body| form.decode_request(head, body)).await;
     match opened {
         Ok((request, client)) => answer(port, dialect, form, request, client).await,
         Err(error) => reply::refusal(dialect, &error, None),

@@ -6,6 +6,7 @@
 //! - [`models`]: what there is to ask for, in each vendor's shape.
 //! - [`guard`]: refuses pages from elsewhere that try to use the browser as their way in.
 //! - [`auth`]: a client's key → the client.
+//! - [`refused`]: requests that never became one, in the book.
 //! - [`reply`]: answers, streamed and whole, and errors in the dialect's own shape.
 
 pub(crate) mod auth;
@@ -14,6 +15,7 @@ mod embeddings;
 mod guard;
 mod models;
 mod operations;
+pub(crate) mod refused;
 mod reply;
 mod routes;
 pub(crate) mod server;

@@ -57,6 +57,7 @@ pub(super) async fn call(
 /// is not kept.
 pub(super) async fn opened<T>(
     port: &Port,
+    dialect: &dyn Dialect,
     model: Option<&str>,
     request: Request,
     decode: impl FnOnce(&RequestHead<'_>, &[u8]) -> Result<T, Error>,
@@ -65,13 +66,16 @@ pub(super) async fn opened<T>(
     let limit = port.core.snapshot().config.limits.max_body_bytes;
     match authenticate(port, &head.headers, &head.uri).await {
         Ok(client) => {
-            let body = read(body, limit).await?;
+            let refused = |error: &Error| port.refused(Some(&client), dialect, error);
+            let body = read(body, limit).await.inspect_err(refused)?;
             let headers = headers_of(&head.headers);
             let query = head.uri.query();
             let head = RequestHead { model, query, headers: Some(&headers), ..RequestHead::default() };
-            Ok((decode(&head, &body)?, client))
+            let request = decode(&head, &body).inspect_err(refused)?;
+            Ok((request, client))
         }
         Err(error) => {
+            port.refused(None, dialect, &error);
             let _ = read(body, 0).await;
             Err(error)
         }

@@ -13,6 +13,9 @@ use wire::{AnswerContext, Dialect, StreamEncoder};
 use crate::engine::{Committed, EngineEvent, Lane, Running};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-request-id");
+/// OpenAI's and Anthropic's SDKs heed it before the status: a 503 that waiting will not mend is said
+/// once.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const PROVIDER: HeaderName = HeaderName::from_static("x-signalbox-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-signalbox-model");
 /// The number is ours: no provider was there to ask, or it reported none.
@@ -43,6 +46,9 @@ pub(super) fn refusal(dialect: &dyn Dialect, error: &Error, request_id: Option<&
     }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if error.is_missing_provider_key() {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     if let Some(request_id) = request_id {
         insert(headers, REQUEST_ID, request_id);

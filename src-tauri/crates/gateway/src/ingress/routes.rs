@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use wire::{AnswerContext, Dialect, verbatim};
 
 use super::auth::Keyring;
+use super::refused::Refusals;
 use super::{guard, models, operations, reply};
 use crate::core::Core;
 use crate::engine::{self, Caller, Inbound};
@@ -46,6 +47,15 @@ const MAX_THROWN_AWAY: usize = 64 << 20;
 pub(crate) struct Port {
     pub core: Arc<Core>,
     pub keyring: Arc<Keyring>,
+    pub refusals: Arc<Refusals>,
+}
+
+impl Port {
+    /// Books a refusal ahead of any request of the engine's.
+    pub(super) fn refused(&self, client: Option<&str>, dialect: &dyn Dialect, error: &Error) {
+        let status = dialect.encode_error(error, None).0;
+        self.refusals.note(&self.core, client, dialect.family(), error, status);
+    }
 }
 
 pub(super) fn router(port: Port) -> Router {
@@ -168,13 +178,15 @@ async fn accept(
             let (headers, pairs) = (headers_of(&head.headers), query_of(&head.uri));
             let query = head.uri.query();
             let head = wire::RequestHead { model, stream, query, headers: Some(&headers) };
-            let body = read(body, limit).await?;
-            let request = dialect.decode_request(&head, &body)?;
+            let refused = |error: &Error| port.refused(Some(&client), dialect, error);
+            let body = read(body, limit).await.inspect_err(refused)?;
+            let request = dialect.decode_request(&head, &body).inspect_err(refused)?;
             let headers = verbatim::passed(&headers);
             let inbound = Inbound { family: dialect.family(), body: body.into(), headers, query: pairs };
             Ok((request, client, inbound))
         }
         Err(error) => {
+            port.refused(None, dialect, &error);
             let _ = read(body, 0).await;
             Err(error)
         }

@@ -144,8 +144,13 @@ async fn a_provider_without_its_key_says_where_to_put_one() {
     let settings = "[[provider]]\nid = \"a\"\nkind = \"openai\"\n\
                     [[provider]]\nid = \"b\"\nkind = \"openai\"\nkey = \"env:SIGNALBOX_TEST_UNSET\"\n";
     let house = House::with(settings).await;
-    let (_, error, kind) = refused(&house, "a/gpt-4o", true).await;
+    let (status, error, kind) = refused(&house, "a/gpt-4o", true).await;
+    // The client's own key is good: nothing may say that it is not, nor ask it to come again.
+    assert_eq!((status, &error["code"]), (503, &"provider_key_missing".into()));
     assert_eq!(kind, "authentication");
+    let headers = house.post(&ask("a/gpt-4o", false)).await.headers().clone();
+    assert_eq!(headers["x-should-retry"], "false");
+    assert!(!headers.contains_key("www-authenticate"));
     assert!(message(&error).contains("\"a\" has no key in the keychain"), "{error}");
     let (_, error, _) = refused(&house, "b/gpt-4o", true).await;
     assert!(message(&error).contains("SIGNALBOX_TEST_UNSET"), "{error}");
@@ -160,6 +165,13 @@ async fn an_unknown_model_is_refused_with_the_names_that_come_near() {
                     models = [\"shared\"]\n\
                     [[route]]\nname = \"quick\"\ntargets = [{ provider = \"a\", model = \"shared\" }]\n";
     let house = House::with(settings).await;
+    for asked in ["a", "a/"] {
+        let (status, error, _) = refused(&house, asked, true).await;
+        assert_eq!((status, &error["code"]), (404, &"model_not_found".into()));
+        let said = message(&error);
+        assert!(said.contains("\"a\" is a provider") && said.contains("a/llama-3.3-70b"), "{said}");
+        assert!(!said.contains("b/shared"), "{said}");
+    }
     for (asked, near) in
         [("llama-3.3-80b", "a/llama-3.3-70b"), ("quik", "quick"), ("aa/llama-3.3-70b", "a/llama-3.3-70b")]
     {

@@ -179,3 +179,19 @@ async fn the_gateway_starts_without_a_port_where_it_is_taken() {
     }
     assert!(!gateway.models().await.is_empty());
 }
+
+#[tokio::test]
+async fn what_was_refused_before_it_was_read_stands_in_the_book_without_what_was_sent() {
+    let house = House::with("").await;
+    let send = |key: &str, body: &'static str| {
+        http().post(house.url("/v1/chat/completions")).bearer_auth(key).body(body).send()
+    };
+    assert_eq!(send("sb-wrong", "{}").await.unwrap().status(), 401);
+    let row = house.last_request().await;
+    assert_eq!((row.error_kind.as_deref(), row.http_status), (Some("authentication"), Some(401)));
+    assert_eq!((row.client, row.cost_picousd), (None, Some(0)));
+    assert_eq!(send(&house.key, "a secret that is no JSON").await.unwrap().status(), 400);
+    let row = house.last_request().await;
+    assert_eq!((row.error_kind.as_deref(), row.http_status), (Some("invalid_request"), Some(400)));
+    assert!(row.client.is_some());
+}

@@ -29,6 +29,16 @@ fn check_names_every_mistake_with_its_line_key_and_nearest_known_one() {
 }
 
 #[test]
+fn check_warns_of_a_key_that_is_not_set_here_and_passes() {
+    let settings = "[[provider]]\nid = \"a\"\nkind = \"openai\"\nkey = \"env:SIGNALBOX_TEST_NO_SUCH_KEY\"\n";
+    let output = check(settings);
+    assert!(output.status.success());
+    let said = stderr(&output);
+    assert!(said.contains("warning: ") && said.contains("SIGNALBOX_TEST_NO_SUCH_KEY"), "{said}");
+    assert!(!stderr(&check(&settings.replace("SIGNALBOX_TEST_NO_SUCH_KEY", "PATH"))).contains("warning"));
+}
+
+#[test]
 fn a_daemon_refuses_settings_that_have_a_mistake() {
     let folder = folder("[port]\nlissten = \"127.0.0.1:1\"\n");
     let output = serve(&folder).output().unwrap();

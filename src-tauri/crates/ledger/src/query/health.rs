@@ -31,6 +31,11 @@ pub struct TargetHealth {
     pub model: String,
     /// Every attempt that started in the window, running and cancelled ones included.
     pub requests: u64,
+    /// Attempts that ended well.
+    pub answered: u64,
+    /// Attempts that failed through the request's or the settings' own fault. What is neither
+    /// answered, refused nor an error still runs, or was stopped.
+    pub refused: u64,
     /// Attempts that failed or broke off through the provider's or the network's fault.
     pub errors: u64,
     /// Of the errors, those that broke off.
@@ -96,7 +101,8 @@ const LONGEST_MS: u64 = 86_400_000;
 struct Tally {
     window: Window,
     requests: u64,
-    ended: u64,
+    answered: u64,
+    refused: u64,
     errors: u64,
     truncated: u64,
     checks: [u64; 3],
@@ -139,7 +145,8 @@ impl Tally {
         Some(Self {
             window,
             requests: 0,
-            ended: 0,
+            answered: 0,
+            refused: 0,
             errors: 0,
             truncated: 0,
             checks: [0; 3],
@@ -166,13 +173,12 @@ impl Tally {
         self.last_seen_at = self.last_seen_at.max(sample.started_at);
         match sample.outcome {
             Outcome::Ok => {
-                self.ended += 1;
+                self.answered += 1;
                 self.add_speed(&sample);
             }
             // A request that no provider could serve says nothing about this one.
-            Outcome::Failed | Outcome::Truncated if sample.is_own_fault => self.ended += 1,
+            Outcome::Failed | Outcome::Truncated if sample.is_own_fault => self.refused += 1,
             Outcome::Failed | Outcome::Truncated => {
-                self.ended += 1;
                 self.errors += 1;
                 self.truncated += u64::from(sample.outcome == Outcome::Truncated);
                 self.error_sparkline[bucket] += 1;
@@ -199,17 +205,20 @@ impl Tally {
     }
 
     fn finish(self, (provider, model): (String, String)) -> TargetHealth {
+        let ended = self.answered + self.refused + self.errors;
         TargetHealth {
             provider,
             model,
             requests: self.requests,
+            answered: self.answered,
+            refused: self.refused,
             errors: self.errors,
             truncated: self.truncated,
             checked: self.checks[0],
             check_failures: self.checks[1],
             check_repairs: self.checks[2],
             refusals: self.refusals,
-            error_rate: if self.ended == 0 { 0.0 } else { self.errors as f64 / self.ended as f64 },
+            error_rate: if ended == 0 { 0.0 } else { self.errors as f64 / ended as f64 },
             ttft_ms: quantiles(&self.ttft),
             duration_ms: quantiles(&self.duration),
             tokens_per_second: (self.writing_ms > 0 && self.output_tokens > 0)

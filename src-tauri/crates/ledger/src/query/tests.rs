@@ -33,6 +33,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
         provider_request_id: Some("req_1".to_owned()),
         error_body: Some("{\"error\":\"slow down\"}".to_owned()),
         notes: vec!["dropped:seed".to_owned()],
+        passed_over: crate::PassedOver { unknown: 2, malformed: 1 },
         ..AttemptEnded::new(attempt_id("r", 0), Outcome::Failed, 40)
     }));
     let mut second = attempt("r", 1, "globex", "huge", NOON + 40);
@@ -125,6 +126,8 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
             lane: None,
             error_body: Some("{\"error\":\"slow down\"}".to_owned()),
             notes: vec!["dropped:seed".to_owned()],
+            unknown_frames: 2,
+            malformed_frames: 1,
         }
     );
     assert_eq!((attempts[1].lane.as_deref(), attempts[1].error_body.as_deref()), (Some("verbatim"), None));
@@ -159,6 +162,7 @@ fn health_counts_the_providers_faults_and_not_the_callers() {
     let health = only(&book);
     assert_eq!((health.requests, health.errors, health.truncated), (11, 2, 1));
     assert!((health.error_rate - 2.0 / 9.0).abs() < 1e-12, "{}", health.error_rate);
+    assert_eq!(health.answered + health.refused + health.errors, 9);
     assert_eq!(health.last_seen_at, NOON);
     assert_eq!(health.last_error.as_ref().unwrap().at, NOON - MINUTE + 1_000, "the latest error");
     assert_eq!(health.sparkline.iter().sum::<u64>(), 11);

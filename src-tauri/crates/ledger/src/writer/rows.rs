@@ -129,10 +129,12 @@ fn attempt_ended(transaction: &Transaction<'_>, end: &AttemptEnded) -> rusqlite:
              usage_json = :usage_json, cost_picousd = :cost, cost_status = :cost_status,
              provider_request_id = :provider_request_id, finish_reason = :finish_reason,
              checked = :checked, check_failures = :check_failures, check_repairs = :check_repairs,
-             lane = :lane
+             lane = :lane, unknown_frames = :unknown_frames, malformed_frames = :malformed_frames
          WHERE id = :id AND outcome = 'running'",
         named_params! {
             ":lane": end.lane,
+            ":unknown_frames": end.passed_over.unknown,
+            ":malformed_frames": end.passed_over.malformed,
             ":id": end.id,
             ":outcome": end.outcome,
             ":error_kind": end.error_kind.map(canonical::ErrorKind::as_str),

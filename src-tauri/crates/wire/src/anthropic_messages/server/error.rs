@@ -16,6 +16,7 @@ const TOO_LONG: &str = "prompt is too long";
 /// The status that the client sees.
 pub(super) fn status(error: &Error) -> u16 {
     match error.kind {
+        ErrorKind::Authentication if error.is_missing_provider_key() => 503,
         ErrorKind::Authentication => 401,
         ErrorKind::QuotaExhausted => 402,
         ErrorKind::Permission => 403,
@@ -64,6 +65,7 @@ fn message(error: &Error) -> String {
 /// `type`.
 fn word(error: &Error) -> &'static str {
     match error.kind {
+        ErrorKind::Authentication if error.is_missing_provider_key() => "api_error",
         ErrorKind::Authentication => "authentication_error",
         ErrorKind::Permission => "permission_error",
         ErrorKind::RateLimited => "rate_limit_error",

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 /// The HTTP status that the client sees, and its name in Google's own vocabulary.
 pub(super) fn status(error: &Error) -> (u16, &'static str) {
     match error.kind {
+        ErrorKind::Authentication if error.is_missing_provider_key() => (503, "UNAVAILABLE"),
         ErrorKind::Authentication => (401, "UNAUTHENTICATED"),
         ErrorKind::Permission => (403, "PERMISSION_DENIED"),
         ErrorKind::RateLimited | ErrorKind::QuotaExhausted => (429, "RESOURCE_EXHAUSTED"),
@@ -36,7 +37,7 @@ pub(super) fn body(error: &Error, request_id: Option<&str>) -> Value {
     let (code, status) = status(error);
     let reason = match (&error.code, error.kind) {
         // Where Google says it, SDKs and people look for this word.
-        (_, ErrorKind::Authentication) => "API_KEY_INVALID".to_owned(),
+        (_, ErrorKind::Authentication) if !error.is_missing_provider_key() => "API_KEY_INVALID".to_owned(),
         (Some(code), _) => reason(code),
         (None, kind) => reason(kind.as_str()),
     };
@@ -103,6 +104,23 @@ mod tests {
         assert_eq!((status(&error).0, &said["error"]["status"]), (400, &"INVALID_ARGUMENT".into()));
         assert_eq!(said["error"]["details"][0]["reason"], "INVALID_VALUE");
         assert_eq!(said["error"]["details"][1]["fieldViolations"][0]["field"], "contents[0].role");
+    }
+
+    #[test]
+    fn a_key_that_we_lack_is_not_the_clients() {
+        let missing = Error::new(ErrorKind::Authentication, Origin::Gateway, "No key.");
+        let missing = missing.with_code("provider_key_missing");
+        for family in ["openai-chat", "openai-responses", "anthropic-messages", "gemini-generate"] {
+            let dialect = crate::dialect(family).unwrap();
+            let (status, body) = dialect.encode_error(&missing, None);
+            let body = String::from_utf8(body).unwrap().to_lowercase();
+            assert_eq!(status, 503, "{family}");
+            for word in ["invalid_api_key", "api_key_invalid", "authentication_error", "unauthenticated"] {
+                assert!(!body.contains(word), "{family}: {body}");
+            }
+            let wrong = Error::new(ErrorKind::Authentication, Origin::Caller, "Wrong key.");
+            assert_eq!(dialect.encode_error(&wrong, None).0, 401, "{family}");
+        }
     }
 
     #[test]

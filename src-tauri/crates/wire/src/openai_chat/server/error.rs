@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 /// The status that the client sees.
 pub(crate) fn status(error: &Error) -> u16 {
     match error.kind {
+        ErrorKind::Authentication if error.is_missing_provider_key() => 503,
         ErrorKind::Authentication => 401,
         ErrorKind::Permission => 403,
         ErrorKind::RateLimited | ErrorKind::QuotaExhausted => 429,
@@ -36,9 +37,10 @@ pub(crate) fn body(error: &Error, request_id: Option<&str>) -> Value {
     let (kind, code) = match error.origin {
         // We left, as we closed: no mistake of the request.
         Origin::Gateway if error.kind == ErrorKind::Cancelled => words(ErrorKind::ServerError),
+        _ if error.is_missing_provider_key() => words(ErrorKind::ServerError),
         _ => words(error.kind),
     };
-    let own = error.code.as_deref().filter(|_| keeps_own_code(error.kind));
+    let own = error.code.as_deref().filter(|_| keeps_own_code(error.kind) || error.is_missing_provider_key());
     let mut object = Map::from_iter([
         ("message".to_owned(), error.message.clone().into()),
         ("type".to_owned(), kind.into()),
