@@ -114,7 +114,8 @@ fn read_end(response: &Value, reading: &mut Reading) {
             total: usage["total_tokens"].as_u64(),
             cost: cost(usage),
             searches: searches(response, &reading.items),
-            tools: tools(&reading.items),
+            // A stream says its items before; its end repeats them.
+            tools: tools(response["output"].as_array().map_or(&[][..], Vec::as_slice)),
         });
     }
     reading.beside = response.clone();

@@ -41,9 +41,9 @@ export function moneySum(picousd: Maybe): string {
   return usd === 0 ? "$0.00" : money(picousd, 2);
 }
 
-/** A sum of requests; unknown where not one of them has a price. */
+/** A sum of requests; unknown where not one of them has a price above nothing: free ones beside unknown ones are no $0. */
 export function moneyOf(picousd: Maybe, requests: Maybe, unknown: Maybe): string {
-  const isUnknown = Number(requests) > 0 && Number(unknown) >= Number(requests);
+  const isUnknown = Number(unknown) > 0 && (Number(unknown) >= Number(requests) || toUsd(picousd) === 0);
   return moneySum(isUnknown ? null : picousd);
 }
 

@@ -22,6 +22,7 @@ export const testids = {
   firstStart: "first-start",
   drill: "drill",
   addProvider: "add-provider",
+  lookAgain: "look-again",
   providerKind: "provider-kind",
   providerId: "provider-id",
   providerBaseUrl: "provider-base-url",

@@ -152,7 +152,8 @@ function EmptyChat({ rehearsing, onPrompt, onRehearsal }: { rehearsing: boolean;
   const { data: chats } = useRead("chats.list", {});
   const { data: clients } = useRead("clients.list", {});
   if (!providers) return <div className="log-wrap" />;
-  const hasProvider = providers.some((p) => !p.is_rehearsal);
+  // A provider whose key is missing can be asked nothing yet.
+  const hasProvider = providers.some((p) => !p.is_rehearsal && (p.key_state === "present" || p.key_state === "not_needed"));
   return <FirstStart hasTalked={(chats?.some((c) => Number(c.message_count) > 0)) ?? false} hasProvider={hasProvider} hasClient={(clients?.length ?? 0) > 0} rehearsing={rehearsing} onPrompt={onPrompt} onRehearsal={onRehearsal} />;
 }
 

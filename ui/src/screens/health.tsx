@@ -48,14 +48,15 @@ export function HealthScreen() {
 
 function Stats({ rows }: { rows: HealthRow[] }) {
   const requests = sum(rows, (r) => r.requests);
-  const errors = sum(rows, (r) => r.errors);
+  const answered = sum(rows, (r) => r.answered);
+  const ended = answered + sum(rows, (r) => r.refused) + sum(rows, (r) => r.errors);
   const truncated = sum(rows, (r) => r.truncated);
   const slowest = rows.reduce<HealthRow | null>((worst, r) => (r.ttft_ms && r.ttft_ms.p95 > (worst?.ttft_ms?.p95 ?? 0) ? r : worst), null);
   const latest = rows.reduce<HealthRow | null>((last, r) => (r.last_error && Number(r.last_error.at) > Number(last?.last_error?.at ?? 0) ? r : last), null);
   return (
     <div className="stats">
-      <Stat label="Answered" context={requests === 0 ? "no requests" : `${count(requests - errors)} of ${plural(requests, "request")}`}>
-        {requests === 0 ? "–" : <>{percent(1 - errors / requests)}<Unit>%</Unit></>}
+      <Stat label="Answered" context={<span title={answeredWords(rows)}>{requests === 0 ? "no requests" : `${count(answered)} of ${count(ended)} that ended`}</span>}>
+        {ended === 0 ? "–" : <>{percent(answered / ended)}<Unit>%</Unit></>}
       </Stat>
       <Stat label="Not healthy" context={troubleWords(rows)}>
         <Troubles rows={rows} />
@@ -67,6 +68,15 @@ function Stats({ rows }: { rows: HealthRow[] }) {
       </Stat>
     </div>
   );
+}
+
+/** Where the requests went; the numbers add up to all of them. What was stopped is no failure, and no answer either. */
+export function answeredWords(rows: HealthRow[]): string {
+  const [requests, answered, failed, refused] = [sum(rows, (r) => r.requests), sum(rows, (r) => r.answered), sum(rows, (r) => r.errors), sum(rows, (r) => r.refused)];
+  if (requests === 0) return "no requests";
+  const open = requests - answered - failed - refused;
+  const others = [[failed, "failed"], [refused, "refused"], [open, "stopped or running"]] as const;
+  return [`${count(answered)} of ${plural(requests, "request")}`, ...others.filter(([n]) => n > 0).map(([n, what]) => `${count(n)} ${what}`)].join(", ");
 }
 
 const sum = (rows: HealthRow[], of: (r: HealthRow) => number): number => rows.reduce((n, r) => n + Number(of(r)), 0);

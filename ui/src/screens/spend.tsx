@@ -82,11 +82,11 @@ function Stats({ summary, days, requests }: { summary: SpendSummary; days: Days;
   const unknown = summary.totals.reduce((n, t) => n + Number(t.unknown), 0);
   const month = new Date().toLocaleDateString("en-GB", { month: "long" });
   const unpriced = (n: number) => (Number(n) > 0 ? `and ${plural(Number(n), "request")} without a price` : "every request has a price");
-  const today = summary.days.at(-1)?.groups.reduce((n, g) => n + Number(g.requests), 0) ?? 0;
+  const context = (requests: number, unknown: number) => (Number(requests) === 0 ? "no requests yet" : unpriced(unknown));
   return (
     <div className="stats">
-      <Stat label="Today" testId={testids.spendToday} context={today === 0 ? "no requests yet" : unpriced(summary.today_unknown)}>{moneySum(summary.today_picousd)}</Stat>
-      <Stat label={`${month} so far`} testId={testids.spendMonth} context={unpriced(summary.month_unknown)}>{moneySum(summary.month_picousd)}</Stat>
+      <Stat label="Today" testId={testids.spendToday} context={context(summary.today_requests, summary.today_unknown)}>{moneyOf(summary.today_picousd, summary.today_requests, summary.today_unknown)}</Stat>
+      <Stat label={`${month} so far`} testId={testids.spendMonth} context={context(summary.month_requests, summary.month_unknown)}>{moneyOf(summary.month_picousd, summary.month_requests, summary.month_unknown)}</Stat>
       <Stat label={`Last ${days} days`} context={unknown > 0 ? unpriced(unknown) : `${moneySum(sum / Number(days))} a day`}>{moneyOf(sum, requests, unknown)}</Stat>
       <Stat label="Requests" context={`in the last ${days} days`}>{count(requests)}</Stat>
     </div>

@@ -63,6 +63,7 @@ export class FakeBackend implements Backend {
         return status(full);
       case "providers.kinds":
         return ["anthropic", "openai", "google", "groq", "mistral", "deepseek", "ollama", "openrouter"].map((kind) => ({ kind, name: kind[0]?.toUpperCase() + kind.slice(1), protocol: kind === "anthropic" ? "anthropic-messages" : "openai-chat", base_url: `https://api.${kind}.com/v1`, key_env: `${kind.toUpperCase()}_API_KEY`, needs_key: kind !== "ollama", docs: `https://docs.${kind}.com`, variables: [] }));
+      case "providers.look":
       case "providers.list":
         return full ? PROVIDERS : PROVIDERS.filter((p) => p.is_rehearsal);
       case "providers.test":
@@ -111,7 +112,7 @@ export class FakeBackend implements Backend {
       case "tools.failures":
         return full ? [TOOL_FAILURE(this.now)] : [];
       case "spend.summary":
-        return full ? spend(Number(args["days"]), args["group_by"] === "model") : { today_picousd: 0, month_picousd: 0, today_unknown: 0, month_unknown: 0, days: [], totals: [] };
+        return full ? spend(Number(args["days"]), args["group_by"] === "model") : { today_picousd: 0, month_picousd: 0, today_unknown: 0, month_unknown: 0, today_requests: 0, month_requests: 0, days: [], totals: [] };
       default:
         return null;
     }
@@ -147,6 +148,7 @@ const PROVIDERS: ProviderView[] = [
   provider("mistral"),
   provider("moonshot", { key_state: "locked" }),
   provider("ollama", { key_source: "none", key_state: "not_needed", model_count: 5, base_url: "http://127.0.0.1:11434/v1" }),
+  provider("lmstudio", { key_source: "none", key_state: "not_needed", is_discovered: true, model_count: 2, base_url: "http://127.0.0.1:1234/v1" }),
   provider("rehearsal", { key_source: "none", key_state: "not_needed", is_rehearsal: true, model_count: 19, base_url: "in this app" }),
 ];
 
@@ -190,7 +192,7 @@ const wave = (n: number, of: (i: number) => number): number[] => Array.from({ le
 
 function health(now: number): HealthRow[] {
   const row = (provider: string, model: string, lamp: LampState, requests: number, rate: number, p50: number | null, tps: number | null, error: string | null): HealthRow => ({
-    provider, model, lamp, requests, errors: Math.round(requests * rate), error_rate: rate, truncated: rate > 0.02 ? 2 : 0, checked: Math.round(requests / 2), check_failures: rate > 0.02 ? 3 : 0, check_repairs: rate > 0.02 ? 2 : 0, refusals: rate > 0.1 ? 1 : 0,
+    provider, model, lamp, requests, answered: requests - Math.round(requests * rate) - (rate > 0.02 ? 3 : 0), refused: rate > 0.02 ? 1 : 0, errors: Math.round(requests * rate), error_rate: rate, truncated: rate > 0.02 ? 2 : 0, checked: Math.round(requests / 2), check_failures: rate > 0.02 ? 3 : 0, check_repairs: rate > 0.02 ? 2 : 0, refusals: rate > 0.1 ? 1 : 0,
     ttft_ms: p50 === null ? null : { p50, p95: p50 * 2.1, p99: p50 * 4.7 }, duration_ms: p50 === null ? null : { p50: p50 * 7, p95: p50 * 15, p99: p50 * 22 }, tokens_per_second: tps,
     last_error: error === null ? null : { kind: error, message: `${provider} answered: ${error.replaceAll("_", " ")}, and a longer sentence about what it said`, at: now - requests * 9000 },
     last_seen_at: now - 20_000, sparkline: wave(30, (i) => 5 + 4 * Math.sin(i / 2 + requests)), error_sparkline: wave(30, (i) => (rate > 0.02 && i % 9 === 4 ? 1 : 0)),
@@ -211,7 +213,7 @@ function spend(days: number, byModel: boolean): SpendSummary {
     const sum = (of: (g: (typeof all)[number]) => number) => all.reduce((n, g) => n + of(g), 0);
     return { key, cost_picousd: sum((g) => g.cost_picousd), requests: sum((g) => g.requests), input_tokens: sum((g) => g.input_tokens), cache_read_tokens: Math.round(sum((g) => g.input_tokens) * 0.41), output_tokens: sum((g) => g.output_tokens), unknown: k === 7 ? sum((g) => g.requests) : 0 };
   });
-  return { today_picousd: 6.42 * USD, month_picousd: 148.2 * USD, today_unknown: 4, month_unknown: 38, days: list, totals };
+  return { today_picousd: 6.42 * USD, month_picousd: 148.2 * USD, today_unknown: 4, month_unknown: 38, today_requests: 212, month_requests: 4210, days: list, totals };
 }
 
 const TOOL_FAILURE = (now: number): Commands["tools.failures"]["result"][number] => ({
@@ -220,11 +222,11 @@ const TOOL_FAILURE = (now: number): Commands["tools.failures"]["result"][number]
 
 const REQUEST = (now: number): Commands["requests.get"]["result"] => ({
   id: "0199a2b4-77aa-7c31-9d5e-000000000001", started_at: now - 180_000, client: null, dialect: "control", route: "deep", provider: "openai", request_model: "deep", response_model: "gpt-5.4", stream: true, status: "succeeded", http_status: 200, error_kind: null, error_message: null, finish_reason: "stop", finish_reason_raw: "stop",
-  usage: { input: 6176, cache_read: 2048, cache_write: 0, output: 730, reasoning: 204 }, cost_picousd: 0.0197 * USD, cost_status: "computed", cost_lines: [{ label: "input", quantity: 4128, cost_picousd: 0.01032 * USD }, { label: "cache_read", quantity: 2048, cost_picousd: 0.000512 * USD }, { label: "output", quantity: 730, cost_picousd: 0.008868 * USD }],
+  usage: { input: 6176, cache_read: 2048, cache_write: 0, output: 730, reasoning: 204 }, cost_picousd: 0.0197 * USD, cost_status: "computed", cost_lines: [{ label: "input", model: null, quantity: 4128, cost_picousd: 0.01032 * USD }, { label: "cache_read", model: null, quantity: 2048, cost_picousd: 0.000512 * USD }, { label: "output", model: null, quantity: 730, cost_picousd: 0.008868 * USD }],
   cost_notes: [], duration_ms: 11_300, time_to_first_token_ms: 840,
   attempts: [
-    { id: "a1", ordinal: 0, provider: "anthropic", model: "claude-sonnet-5", outcome: "failed", error_kind: "overloaded", http_status: 529, reason: "first", error_message: "Overloaded", duration_ms: 640, time_to_first_token_ms: null, cost_picousd: null, cost_status: "unknown", started_at: now - 180_000, lane: null, error_body: '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}', notes: [] },
-    { id: "a2", ordinal: 1, provider: "openai", model: "gpt-5.4", outcome: "succeeded", error_kind: null, http_status: 200, reason: "failover", error_message: null, duration_ms: 10_600, time_to_first_token_ms: 840, cost_picousd: 0.0197 * USD, cost_status: "computed", started_at: now - 179_000, lane: "translated", error_body: null, notes: ["dropped:seed", "schema:minimum in response_format/properties/age"] },
+    { id: "a1", ordinal: 0, provider: "anthropic", model: "claude-sonnet-5", outcome: "failed", error_kind: "overloaded", http_status: 529, reason: "first", error_message: "Overloaded", duration_ms: 640, time_to_first_token_ms: null, cost_picousd: null, cost_status: "unknown", started_at: now - 180_000, lane: null, unknown_frames: 0, malformed_frames: 0, error_body: '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}', notes: [] },
+    { id: "a2", ordinal: 1, provider: "openai", model: "gpt-5.4", outcome: "succeeded", error_kind: null, http_status: 200, reason: "failover", error_message: null, duration_ms: 10_600, time_to_first_token_ms: 840, cost_picousd: 0.0197 * USD, cost_status: "computed", started_at: now - 179_000, lane: "translated", unknown_frames: 1, malformed_frames: 2, error_body: null, notes: ["dropped:seed", "schema:minimum in response_format/properties/age"] },
   ],
 });
 

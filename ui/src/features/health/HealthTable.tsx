@@ -74,10 +74,11 @@ const Three = ({ of }: { of: Quantiles | null }) => (
 
 /** A share of five requests says little, so colour starts where failures are many and frequent. */
 function ErrorRate({ row }: { row: HealthRow }) {
-  if (Number(row.requests) === 0) return <span className="t3">{NONE}</span>;
+  const ended = Number(row.answered) + Number(row.refused) + Number(row.errors);
+  if (ended === 0) return <span className="t3">{NONE}</span>;
   const tone = row.error_rate >= 0.2 ? "med bad" : row.error_rate >= 0.03 ? "med" : "t2";
   return (
-    <span className={tone} title={`${count(row.errors)} of ${plural(Number(row.requests), "request")}${Number(row.truncated) > 0 ? `, ${count(row.truncated)} cut short` : ""}`}>
+    <span className={tone} title={`${count(row.errors)} of ${plural(ended, "request")} that ended${Number(row.truncated) > 0 ? `, ${count(row.truncated)} cut short` : ""}`}>
       {percent(row.error_rate)}
       <span className="unit">%</span>
     </span>

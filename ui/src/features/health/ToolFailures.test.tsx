@@ -10,7 +10,7 @@ vi.mock("../../api", () => ({ backend: () => ({ call, listen: () => () => {} }) 
 afterEach(() => call.mockReset());
 
 const row: HealthRow = {
-  provider: "groq", model: "gpt-oss-120b", lamp: "ok", requests: 9, errors: 0, error_rate: 0, truncated: 0, checked: 7, check_failures: 3, check_repairs: 2, refusals: 1,
+  provider: "groq", model: "gpt-oss-120b", lamp: "ok", requests: 9, answered: 9, refused: 0, errors: 0, error_rate: 0, truncated: 0, checked: 7, check_failures: 3, check_repairs: 2, refusals: 1,
   ttft_ms: null, duration_ms: null, tokens_per_second: null, last_error: null, last_seen_at: null, sparkline: [], error_sparkline: [],
 };
 

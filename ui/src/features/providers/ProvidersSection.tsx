@@ -25,6 +25,8 @@ export function ProvidersSection() {
   const overlay = useUi((s) => s.overlay);
   const show = useUi((s) => s.show);
   const [tested, setTested] = useState<Record<string, Tested>>({});
+  const [looking, setLooking] = useState(false);
+  const [lookError, setLookError] = useState<string | null>(null);
   const [open, setOpen] = useState<{ what: "models" | "key" | "remove"; provider: ProviderView } | null>(null);
 
   const test = async (id: string) => {
@@ -40,6 +42,13 @@ export function ProvidersSection() {
     await refresh("providers.list", "models.list", "app.status", "settings.get");
     void test(id);
   };
+  const look = async () => {
+    setLooking(true);
+    setLookError(null);
+    await backend().call("providers.look", {}).catch((e: unknown) => setLookError(ControlError.from(e).message));
+    await refresh("providers.list", "models.list", "app.status");
+    setLooking(false);
+  };
   const close = () => setOpen(null);
   const editing = overlay?.kind === "provider" ? overlay : null;
 
@@ -48,13 +57,18 @@ export function ProvidersSection() {
       <div className="sh">
         <h2>Providers</h2>
         <span className="t3 small cut">Keys live in the system keychain. The window never sees one again.</span>
-        <button type="button" className="btn push" data-testid={testids.addProvider} onClick={() => show({ kind: "provider", id: null })}>
+        <button type="button" className="btn push" disabled={looking} title="Ask this computer for Ollama, LM Studio and other model servers" data-testid={testids.lookAgain} onClick={() => void look()}>
+          <Icon name="search" small />
+          {looking ? "Looking" : "Look again"}
+        </button>
+        <button type="button" className="btn" data-testid={testids.addProvider} onClick={() => show({ kind: "provider", id: null })}>
           <Icon name="plus" small />
           Add provider
         </button>
       </div>
       {status && <KeychainNote keychain={status.keychain} />}
       {error && <p className="screen-error" role="alert">{error.message}</p>}
+      {lookError !== null && <p className="screen-error" role="alert">{lookError}</p>}
       <div className="scroll-y" tabIndex={0} role="region" aria-label="Providers">
         <table className="rule">
           <thead><tr><th>Provider</th><th>Key</th><th className="hide-n">Where</th><th className="hide-n">Last test</th><th className="r">Models</th><th><span className="sr-only">Actions</span></th></tr></thead>
@@ -99,6 +113,7 @@ function Row({ provider: p, tested, onTest, onEdit, onOpen }: RowProps) {
     <tr data-testid={testids.providerRow(p.id)} data-key-state={p.key_state}>
       <td>
         <Line provider={p.kind} title={`${p.name}, ${p.base_url}`}>{p.id}</Line>
+        {p.is_discovered && <span className="t3 small narrow" title="It answered on this computer and stands in no settings file. Edit it to keep it there."> found</span>}
       </td>
       <td><KeyCell badge={badge} /></td>
       <td className="t2 hide-n cut where">{whereOf(p)}</td>

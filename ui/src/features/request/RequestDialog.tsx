@@ -96,6 +96,9 @@ function Attempts({ attempts }: { attempts: AttemptView[] }) {
           <ul>{a.notes.map((note) => <li key={note} className="break">{note}</li>)}</ul>
         </details>
       ))}
+      {attempts.filter((a) => a.unknown_frames + a.malformed_frames > 0).map((a) => (
+        <p key={`over-${a.id}`} className="pad small t2">{passedOver(a)}</p>
+      ))}
       {attempts.filter((a) => a.error_body !== null).map((a) => (
         <details key={a.id} className="pad small">
           <summary>What {a.provider} said</summary>
@@ -106,13 +109,19 @@ function Attempts({ attempts }: { attempts: AttemptView[] }) {
   );
 }
 
+function passedOver(a: AttemptView): string {
+  const [unknown, malformed] = [a.unknown_frames, a.malformed_frames];
+  const parts = [unknown > 0 ? `${count(unknown)} of a kind that Signalbox does not know` : "", malformed > 0 ? `${count(malformed)} that could not be read` : ""];
+  return `Pieces passed over in the stream of attempt ${a.ordinal + 1}: ${parts.filter(Boolean).join(", ")}.`;
+}
+
 function CostLines({ request }: { request: RequestView }) {
   return (
     <table>
       <thead><tr><th>Cost line</th><th className="r">Quantity</th><th className="r">Cost</th></tr></thead>
       <tbody>
-        {request.cost_lines.map((line) => (
-          <tr key={line.label}><td>{words(line.label)}</td><td className="r">{count(line.quantity)}</td><td className="r">{moneyLine(line.cost_picousd)}</td></tr>
+        {request.cost_lines.map((line, i) => (
+          <tr key={i}><td>{words(line.label)}{line.model !== null && <span className="t3"> {line.model}</span>}</td><td className="r">{count(line.quantity)}</td><td className="r">{moneyLine(line.cost_picousd)}</td></tr>
         ))}
         <tr className="total"><td>Sum</td><td /><td className="r">{moneyLine(request.cost_picousd)}</td></tr>
       </tbody>

@@ -7,7 +7,7 @@ const group = (key: string, cost: number, unknown = 0) => ({ key, cost_picousd: 
 
 function summary(costs: number[]): SpendSummary {
   const groups = costs.map((cost, i) => group(`p${i}`, cost, cost === 0 ? 1 : 0));
-  return { today_picousd: 0, month_picousd: 0, today_unknown: 0, month_unknown: 0, days: [{ date: "2026-11-20", groups }], totals: groups };
+  return { today_picousd: 0, month_picousd: 0, today_unknown: 0, month_unknown: 0, today_requests: 0, month_requests: 0, days: [{ date: "2026-11-20", groups }], totals: groups };
 }
 
 describe("the bars of spend", () => {
