@@ -228,6 +228,13 @@ impl Case {
     /// What the client must receive.
     fn expected_answer(&self) -> Result<(Vec<u8>, Option<&'static str>)> {
         let body = self.record.body();
+        if self.record.stream && self.family == "anthropic-messages" {
+            let text = String::from_utf8(body)?;
+            let kept = text.strip_suffix("event: data\ndata: [DONE]\n\n").unwrap_or(&text);
+            let edit = (kept.len() < text.len())
+                .then_some("a relay's [DONE], at which Anthropic's SDKs raise, is left out");
+            return Ok((kept.as_bytes().to_vec(), edit));
+        }
         if !self.record.stream || !self.adds_usage()? {
             return Ok((body, None));
         }

@@ -70,7 +70,7 @@ fn requests() -> BoxedStrategy<ChatRequest> {
             request.include_usage = true;
             // `instructions` is one text.
             for message in request.messages.iter_mut().filter(|message| message.role == Role::System) {
-                let texts: Vec<String> = message.parts.iter().map(|part| text_of(part)).collect();
+                let texts: Vec<String> = message.parts.iter().map(text_of).collect();
                 message.parts = vec![Part::text(texts.join("\n\n"))];
             }
             // A forced tool wins over a format.

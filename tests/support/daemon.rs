@@ -52,7 +52,7 @@ impl Daemon {
     /// As [`Daemon::start`], with environment variables (for `env:NAME` keys).
     pub fn start_with(settings: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("signalbox.toml"), settings)?;
+        std::fs::write(folder.path().join("signalbox.toml"), without_discovery(settings))?;
         let mut daemon = Self { folder, child: None, ready: Value::Null };
         daemon.serve(environment)?;
         Ok(daemon)
@@ -175,4 +175,12 @@ fn succeeded(output: Output) -> Result<String> {
     let text = String::from_utf8(output.stdout)?;
     ensure!(output.status.success(), "{}: {text}{}", output.status, String::from_utf8_lossy(&output.stderr));
     Ok(text)
+}
+
+/// Settings of a test: a server on the machine that the test runs on is no part of it.
+fn without_discovery(settings: &str) -> String {
+    if settings.contains("[discovery]") {
+        return settings.to_owned();
+    }
+    format!("{settings}\n[discovery]\nenabled = false\n")
 }

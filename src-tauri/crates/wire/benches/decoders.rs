@@ -34,8 +34,11 @@ const ROUND: Duration = Duration::from_millis(2);
 /// How often a counted program reads the streams: the rest of it is what two such programs share.
 const READINGS: [u32; 2] = [1, 4];
 
-/// The two ways of reading, ours first.
-const WAYS: [(&str, fn(&Streams)); 2] = [("ours", ours), ("plain", plain)];
+/// A way of reading, by its name.
+type Way = (&'static str, fn(&Streams));
+
+/// Ours first.
+const WAYS: [Way; 2] = [("ours", ours), ("plain", plain)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -47,7 +47,7 @@ impl ServerSideTools {
         for (name, count) in details?.as_object()? {
             match (name.strip_suffix("_calls"), count.as_u64()) {
                 (Some("web_search"), Some(count)) => tools.web_searches = count,
-                (Some("mcp"), _) | (None, _) | (_, None | Some(0)) => {}
+                (Some("mcp") | None, _) | (_, None | Some(0)) => {}
                 (Some(tool), Some(count)) => {
                     tools.others.insert(tool.to_owned(), count);
                 }

@@ -1,6 +1,8 @@
 //! What each protocol makes of a demand for JSON, for a model that has a field for it and for an
 //! older one: the vendor's own form, or a sentence that the model reads; and what is noted of it.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails here fails its test")]
+
 use canonical::request::{FunctionTool, ResponseFormat};
 use canonical::{ChatRequest, Message, Role, Tool};
 use serde_json::{Value, json};

@@ -23,7 +23,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) async fn start() -> Self {
-        Self::start_with("").await
+        // A server on the machine that the test runs on is no part of it.
+        Self::start_with("[discovery]\nenabled = false\n").await
     }
 
     /// With these settings beside a port that is free.

@@ -127,5 +127,5 @@ async fn pass_on(line: &Line, arrived: &mut Arrived, lane: Lane) -> Result<(), L
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
 mod tests;

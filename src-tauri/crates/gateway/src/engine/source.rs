@@ -196,7 +196,7 @@ pub(super) fn broken(provider: &str, error: &reqwest::Error) -> Error {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 mod tests {
     use super::*;
 

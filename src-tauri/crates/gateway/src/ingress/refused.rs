@@ -93,7 +93,9 @@ fn message(error: &Error, between: u64) -> String {
     }
     message.push('.');
     if between > 0 {
-        message.push_str(&format!(" {between} more since the one before have no row."));
+        message.push(' ');
+        message.push_str(&between.to_string());
+        message.push_str(" more since the one before have no row.");
     }
     message
 }

@@ -27,7 +27,10 @@ async fn a_key_made_beside_the_daemon_counts_at_once_and_the_export_shows_what_i
     assert!(streamed.trim_end().ends_with("data: [DONE]"), "{streamed}");
 
     // What is settled is in the book within its group commit; asking for the status waits for nothing.
-    let requests = settled(&daemon, 2).await;
+    let mut requests = settled(&daemon, 3).await;
+    let refused = requests.remove(0);
+    assert_eq!((&refused["client"], &refused["error_kind"]), (&Value::Null, &json!("authentication")));
+    assert_eq!(refused["attempts"], json!([]));
     for request in &requests {
         assert_eq!((&request["client"], &request["dialect"]), (&json!("editor"), &json!("openai-chat")));
         assert_eq!(

@@ -22,7 +22,7 @@ pub(crate) struct Daemon {
 /// A folder with a settings file.
 pub(crate) fn folder(settings: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("settings.toml"), settings).unwrap();
+    std::fs::write(folder.path().join("settings.toml"), without_discovery(settings)).unwrap();
     folder
 }
 
@@ -136,4 +136,12 @@ pub(crate) fn client() -> reqwest::Client {
     // Nothing here is encrypted; the client wants one all the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
+}
+
+/// Settings of a test: a server on the machine that the test runs on is no part of it.
+fn without_discovery(settings: &str) -> String {
+    if settings.contains("[discovery]") {
+        return settings.to_owned();
+    }
+    format!("{settings}\n[discovery]\nenabled = false\n")
 }

@@ -78,6 +78,7 @@ async fn relayed(stream: OpenStream, pause: Duration) -> (Relayed, Duration, Vec
     (ended, took, client.await.unwrap())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what takes it takes none as well")]
 fn tap() -> Option<TapOptions> {
     Some(TapOptions::default())
 }
@@ -86,11 +87,9 @@ fn text(events: &[EngineEvent]) -> String {
     let mut text = String::new();
     for event in events {
         match event {
-            EngineEvent::Answer(StreamEvent::PartDelta { delta, .. }) => {
-                if let canonical::PartDelta::Text(more) = delta {
-                    text.push_str(more);
-                }
-            }
+            EngineEvent::Answer(StreamEvent::PartDelta {
+                delta: canonical::PartDelta::Text(more), ..
+            }) => text.push_str(more),
             EngineEvent::Raw(raw) => text.push_str(std::str::from_utf8(&raw.bytes).unwrap()),
             _ => {}
         }

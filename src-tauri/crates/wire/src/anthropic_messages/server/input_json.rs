@@ -168,7 +168,10 @@ impl InputJson {
         let value = (!self.has_property).then(|| serde_json::from_str(&held).ok()).flatten();
         let name = if self.has_rest_name { REST_BESIDE } else { REST };
         self.separate(out);
-        out.push_str(&format!("\"{name}\":{}}}", value.unwrap_or(Value::String(held))));
+        let value = value.unwrap_or(Value::String(held)).to_string();
+        for piece in ["\"", name, "\":", &value, "}"] {
+            out.push_str(piece);
+        }
     }
 }
 

@@ -512,8 +512,10 @@ fn every_kind_of_error_has_its_status_and_type() {
         ErrorKind::Cancelled => (503, "api_error"),
     };
     for kind in ErrorKind::ALL {
+        // A provider's missing key is told apart from a client's wrong one.
+        let origin = if kind == ErrorKind::Authentication { Origin::Caller } else { Origin::Gateway };
         let (status, body) =
-            AnthropicMessages.encode_error(&Error::new(kind, Origin::Gateway, "Why."), Some("request-1"));
+            AnthropicMessages.encode_error(&Error::new(kind, origin, "Why."), Some("request-1"));
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((status, body["error"]["type"].as_str().unwrap()), expected(kind), "{kind:?}");
         assert_eq!((&body["type"], &body["request_id"]), (&json!("error"), &json!("request-1")));
