@@ -1,27 +1,21 @@
 //! Tools in OpenAI's form, as other vendors took it over in protocols of their own (Cohere, Ollama).
 
 use canonical::request::FunctionTool;
-use canonical::{ChatRequest, Error, Tool, ToolChoice};
+use canonical::{ChatRequest, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
-use crate::json::unsayable;
-
-/// The request's tools for `family`, which `vendor` names to people. Where one function must be
+/// The request's tools, all of which the family can name. Where one function must be
 /// called it stands alone: these protocols cannot say which one.
-pub(crate) fn encode(request: &ChatRequest, family: &str, vendor: &str) -> Result<Vec<Value>, Error> {
+pub(crate) fn encode(request: &ChatRequest) -> Vec<Value> {
     let mut tools = Vec::with_capacity(request.tools.len());
     for tool in &request.tools {
         match tool {
             Tool::Function(function) if is_wanted(function, request) => tools.push(function_tool(function)),
             Tool::Function(_) => {}
-            Tool::Opaque(opaque) if opaque.family == family => tools.push(opaque.value.clone()),
-            Tool::Opaque(opaque) => {
-                let kind = opaque.value["type"].as_str().unwrap_or("unknown");
-                return Err(unsayable(format!("{vendor} has no “{kind}” tools."), "tools"));
-            }
+            Tool::Opaque(opaque) => tools.push(opaque.value.clone()),
         }
     }
-    Ok(tools)
+    tools
 }
 
 /// Whether the function may be called at all: not beside another one that must be.

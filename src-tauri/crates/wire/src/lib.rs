@@ -28,6 +28,7 @@ pub mod ollama_chat;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod profile;
+mod provider_tools;
 pub mod quirks;
 pub mod signatures;
 pub mod verbatim;

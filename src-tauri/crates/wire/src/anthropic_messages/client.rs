@@ -17,6 +17,7 @@ pub(crate) use request::{input_schema, reasoning};
 pub(super) use stream::finish_reason;
 
 use super::types;
+use crate::provider_tools;
 use crate::{Counting, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
 
 #[derive(Debug)]
@@ -40,7 +41,9 @@ impl Protocol for AnthropicMessages {
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
-        request::encode(request, target)
+        provider_tools::encode(request, "Anthropic's Messages", request::is_own_tool, |request| {
+            request::encode(request, target)
+        })
     }
 
     /// None where the body has to be another one than a client's (Vertex).

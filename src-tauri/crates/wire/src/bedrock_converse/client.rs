@@ -11,6 +11,7 @@ use serde_json::Value;
 pub(crate) use request::escaped;
 
 use super::types;
+use crate::provider_tools;
 use crate::{
     Counting, Embeddings, Headers, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
     StreamFraming, TargetContext, errors,
@@ -33,7 +34,9 @@ impl Protocol for BedrockConverse {
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
-        request::encode(request, target)
+        provider_tools::encode(request, "Bedrock's Converse", request::is_own_tool, |request| {
+            request::encode(request, target)
+        })
     }
 
     fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {

@@ -9,6 +9,7 @@ mod stream;
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
 
 use super::types;
+use crate::provider_tools;
 use crate::{
     Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext,
 };
@@ -32,7 +33,9 @@ impl Protocol for CohereChat {
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
-        request::encode(request, target)
+        provider_tools::encode(request, "Cohere", request::is_own_tool, |request| {
+            request::encode(request, target)
+        })
     }
 
     fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {

@@ -12,6 +12,7 @@ mod usage;
 use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, FinishReason, Origin};
 
 use super::types;
+use crate::provider_tools;
 use crate::{
     Counting, Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
     TargetContext,
@@ -34,7 +35,9 @@ impl Protocol for GeminiGenerate {
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
-        request::encode(request, target)
+        provider_tools::encode(request, "Google's generateContent", request::is_own_tool, |request| {
+            request::encode(request, target)
+        })
     }
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {

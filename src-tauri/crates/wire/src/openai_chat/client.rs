@@ -19,6 +19,7 @@ pub(in crate::openai_chat) use choice::{thinking_text, thought_signature};
 
 pub(crate) use usage::dollars;
 
+use crate::provider_tools;
 use crate::{
     Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext,
 };
@@ -40,8 +41,10 @@ impl Protocol for OpenAiChat {
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
-        let (body, notes) = request::encode(request, target)?;
-        Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
+        provider_tools::encode(request, "OpenAI's Chat Completions", request::is_own_tool, |request| {
+            let (body, notes) = request::encode(request, target)?;
+            Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
+        })
     }
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {

@@ -17,6 +17,7 @@ mod usage;
 use canonical::{ChatRequest, ChatResponse, Error};
 
 use crate::openai_chat::client::OpenAiChat;
+use crate::provider_tools;
 use crate::{
     Counting, Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
     TargetContext,
@@ -39,8 +40,10 @@ impl Protocol for OpenAiResponses {
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
-        let (body, notes) = request::encode(request, target)?;
-        Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
+        provider_tools::encode(request, "OpenAI's Responses", request::is_own_tool, |request| {
+            let (body, notes) = request::encode(request, target)?;
+            Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
+        })
     }
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {

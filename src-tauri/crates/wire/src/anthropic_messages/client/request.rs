@@ -5,7 +5,7 @@
 //! stop sequence of white space, from Claude 4.5 on a temperature and a `top_p` at once): the
 //! provider decides, and says so.
 
-use canonical::request::{FunctionTool, ReasoningRequest, ResponseFormat};
+use canonical::request::{FunctionTool, Opaque, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
@@ -189,15 +189,7 @@ fn tools(
             Tool::Function(function) => {
                 function_tool(function, target.model, &format!("tools/{position}"), notes)
             }
-            Tool::Opaque(opaque) if opaque.family == FAMILY || is_own_tool(&opaque.value) => {
-                opaque.value.clone()
-            }
-            Tool::Opaque(opaque) => {
-                return Err(unsayable(
-                    format!("Anthropic's Messages have no such tool as this one of {}.", opaque.family),
-                    "tools",
-                ));
-            }
+            Tool::Opaque(opaque) => opaque.value.clone(),
         });
     }
     if tools.is_empty() {
@@ -215,10 +207,12 @@ fn tools(
 
 /// Whether a tool is one of this API's, whoever sent it: their types end in a date
 /// (`web_search_20250305`), a tool set of an MCP server's aside.
-fn is_own_tool(tool: &Value) -> bool {
-    let kind = tool["type"].as_str().unwrap_or_default();
+pub(super) fn is_own_tool(tool: &Opaque) -> bool {
+    let kind = tool.value["type"].as_str().unwrap_or_default();
     let is_date = |end: &str| end.len() == 8 && end.bytes().all(|byte| byte.is_ascii_digit());
-    kind == "mcp_toolset" || kind.rsplit_once('_').is_some_and(|(_, end)| is_date(end))
+    tool.family == FAMILY
+        || kind == "mcp_toolset"
+        || kind.rsplit_once('_').is_some_and(|(_, end)| is_date(end))
 }
 
 fn function_tool(function: &FunctionTool, model: &str, place: &str, notes: &mut Vec<Note>) -> Value {

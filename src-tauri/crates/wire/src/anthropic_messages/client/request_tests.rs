@@ -113,7 +113,6 @@ fn what_cannot_be_said_is_refused_and_the_next_target_may_try() {
     let foreign = Opaque { family: "openai-chat".into(), value: json!({"type": "custom", "name": "x"}) };
     let requests = [
         ChatRequest { messages: audio, ..ChatRequest::default() },
-        ChatRequest { tools: vec![Tool::Opaque(foreign.clone())], ..ChatRequest::default() },
         ChatRequest { messages: user(Content::Opaque(foreign)), ..ChatRequest::default() },
         ChatRequest { choice_count: Some(2), ..ChatRequest::default() },
     ];

@@ -4,7 +4,7 @@
 //! What has no place there is left out, with a note: `seed`, the two penalties, `logprobs`, `user`. What only one
 //! maker's models take goes into `additionalModelRequestFields`, in that maker's own words.
 
-use canonical::request::{FunctionTool, ReasoningEffort, ReasoningRequest, ResponseFormat};
+use canonical::request::{FunctionTool, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
@@ -288,15 +288,7 @@ fn tool_config(
                 let mark = conversation::cache_point(&function.extensions);
                 tools.extend(mark.and_then(|mark| serde_json::to_value(mark).ok()));
             }
-            Tool::Opaque(opaque) if opaque.family == FAMILY || is_own_tool(&opaque.value) => {
-                tools.push(opaque.value.clone());
-            }
-            Tool::Opaque(opaque) => {
-                return Err(unsayable(
-                    format!("Bedrock's Converse has no such tool as this one of {}.", opaque.family),
-                    "tools",
-                ));
-            }
+            Tool::Opaque(opaque) => tools.push(opaque.value.clone()),
         }
     }
     let is_forbidden = request.tool_choice == Some(ToolChoice::None);
@@ -333,8 +325,9 @@ fn tool_config(
     Ok(Some(ToolConfig { tools, tool_choice }))
 }
 
-fn is_own_tool(tool: &Value) -> bool {
-    ["toolSpec", "systemTool", "cachePoint"].iter().any(|name| tool.get(name).is_some())
+pub(super) fn is_own_tool(tool: &Opaque) -> bool {
+    let is_said = ["toolSpec", "systemTool", "cachePoint"].iter().any(|name| tool.value.get(name).is_some());
+    tool.family == FAMILY || is_said
 }
 
 fn function_tool(function: &FunctionTool, model: &str, place: &str, notes: &mut Vec<Note>) -> Value {

@@ -7,7 +7,7 @@
 //! Earlier thoughts go back as the plan of the calls that follow them, else as thinking content.
 
 use canonical::request::{
-    Media, MediaSource, ReasoningEffort, ReasoningRequest, ResponseFormat, ToolCall, ToolResult,
+    Media, MediaSource, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat, ToolCall, ToolResult,
 };
 use canonical::{ChatRequest, Content, Error, Message, Part, Role, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
@@ -44,7 +44,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     let body = types::ChatRequest {
         model: target.model.to_owned(),
         messages: messages(&request.messages)?,
-        tools: function_tools::encode(request, FAMILY, "Cohere")?,
+        tools: function_tools::encode(request),
         tool_choice: tool_choice(request)?,
         strict_tools: strict_tools(request),
         response_format: request.response_format.as_ref().and_then(response_format),
@@ -123,6 +123,11 @@ fn strict_tools(request: &ChatRequest) -> Option<bool> {
     });
     let first = strict.next()?;
     (first && strict.all(|strict| strict)).then_some(true)
+}
+
+/// Whether a tool is one that this family's providers can be told of.
+pub(super) fn is_own_tool(tool: &Opaque) -> bool {
+    tool.family == FAMILY
 }
 
 // === messages ===

@@ -7,7 +7,7 @@
 //! What has no place there is left out, with a note: the end user's id,
 //! `parallel_tool_calls`, the service tier (Vertex chooses it by a header).
 
-use canonical::request::{FunctionTool, ReasoningEffort, ReasoningRequest, ResponseFormat};
+use canonical::request::{FunctionTool, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
@@ -50,7 +50,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         system_instruction: (!contents.system.is_empty())
             .then_some(Content { role: None, parts: contents.system }),
         contents: contents.turns,
-        tools: tools(request)?,
+        tools: tools(request),
         tool_config: tool_config(request)?,
         generation_config: generation_config(request, target.model),
     };
@@ -200,28 +200,25 @@ fn effort_level(effort: &ReasoningEffort, model: &str) -> &'static str {
 }
 
 /// All functions in one tool, each of the family's own tools (`googleSearch`, …) beside it.
-fn tools(request: &ChatRequest) -> Result<Vec<Value>, Error> {
+fn tools(request: &ChatRequest) -> Vec<Value> {
     let mut functions = Vec::new();
     let mut tools = Vec::new();
     for tool in &request.tools {
         match tool {
             Tool::Function(function) => functions.push(declaration(function)),
             Tool::Opaque(opaque) if opaque.family == FAMILY => tools.push(opaque.value.clone()),
-            Tool::Opaque(opaque) if own_tool(&opaque.value).is_some() => {
-                tools.extend(own_tool(&opaque.value));
-            }
-            Tool::Opaque(opaque) => {
-                return Err(unsayable(
-                    format!("Google's generateContent has no such tool as this one of {}.", opaque.family),
-                    "tools",
-                ));
-            }
+            Tool::Opaque(opaque) => tools.extend(own_tool(&opaque.value)),
         }
     }
     if !functions.is_empty() {
         tools.insert(0, json!({ "functionDeclarations": functions }));
     }
-    Ok(tools)
+    tools
+}
+
+/// Whether a tool is one of this API's, whoever sent it.
+pub(super) fn is_own_tool(tool: &Opaque) -> bool {
+    tool.family == FAMILY || own_tool(&tool.value).is_some()
 }
 
 /// `{"type": "google_search", …}` → `{"googleSearch": {…}}`.

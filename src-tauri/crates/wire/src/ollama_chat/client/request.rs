@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use canonical::request::{Media, MediaSource, ReasoningEffort, ReasoningRequest, ResponseFormat};
+use canonical::request::{Media, MediaSource, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Content, Error, Message, Part, Role, ToolChoice};
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     let body = types::ChatRequest {
         model: target.model.to_owned(),
         messages: messages(&request.messages)?,
-        tools: tools(request)?,
+        tools: tools(request),
         format: request.response_format.as_ref().and_then(format),
         options: types::Options {
             num_predict: request.max_output_tokens,
@@ -94,11 +94,16 @@ fn think(reasoning: &ReasoningRequest) -> Option<Value> {
 
 // === tools ===
 
-fn tools(request: &ChatRequest) -> Result<Vec<Value>, Error> {
+fn tools(request: &ChatRequest) -> Vec<Value> {
     if request.tool_choice == Some(ToolChoice::None) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    function_tools::encode(request, FAMILY, "Ollama")
+    function_tools::encode(request)
+}
+
+/// Whether a tool is one that this family's providers can be told of.
+pub(super) fn is_own_tool(tool: &Opaque) -> bool {
+    tool.family == FAMILY
 }
 
 // === messages ===

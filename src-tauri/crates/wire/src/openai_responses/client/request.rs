@@ -164,6 +164,11 @@ fn tool_choice(choice: &ToolChoice) -> Option<Value> {
     }
 }
 
+/// Whether a tool is one that this family's providers can be told of.
+pub(super) fn is_own_tool(tool: &Opaque) -> bool {
+    tool.family == FAMILY
+}
+
 /// What this family said in its own words; nothing of another family leaks across.
 pub(super) fn own(opaque: &Opaque) -> Option<Value> {
     (opaque.family == FAMILY).then(|| opaque.value.clone())
