@@ -205,6 +205,8 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("bedrock-converse", "/additionalModelRequestFields/output_config"), // https://docs.claude.com/en/docs/build-with-claude/effort
     ("bedrock-converse", "/additionalModelRequestFields/output_config/effort"),
     ("bedrock-converse", "/system/cachePoint/ttl"), // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CachePointBlock.html
+    ("openai-responses", "/metadata"), // https://platform.openai.com/docs/api-reference/responses/create
+    ("openai-responses", "/metadata/user_id"), // any name of the client's own
     ("ollama-chat", "/messages/tool_calls/id"), // https://github.com/ollama/ollama/blob/main/api/types.go (ToolCall)
     ("ollama-chat", "/messages/tool_call_id"), // https://github.com/ollama/ollama/blob/main/api/types.go (Message)
     ("ollama-chat", "/options/top_p"), // https://github.com/ollama/ollama/blob/main/docs/modelfile.mdx

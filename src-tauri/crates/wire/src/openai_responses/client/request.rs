@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::super::FAMILY;
 use super::input;
 use crate::TargetContext;
-use crate::json::{merge_missing, unsayable};
+use crate::json::{beside, merge_missing, unsayable};
 use crate::notes::{self, Note, Place};
 
 /// The least that `max_output_tokens` may be; less is refused with an error.
@@ -25,6 +25,9 @@ const MIN_OUTPUT_TOKENS: u64 = 16;
 
 /// Fields that name something stored at the provider, or make it store.
 const STORED: [&str; 3] = ["previous_response_id", "conversation", "background"];
+
+/// Fields that mean the same in OpenAI's Chat Completions, whose clients set them there.
+const KNOWN: [&str; 3] = ["metadata", "prompt_cache_key", "safety_identifier"];
 
 /// Where the body says what the request asks for.
 const PLACES: [Place<'_>; 11] = [
@@ -88,10 +91,10 @@ pub(super) fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl 
 /// Writes fields that another client of this family sent back to their places. Where both sides
 /// have an object (`text`, `reasoning`), the client's fields join ours.
 fn write_back(body: &mut Map<String, Value>, request: &ChatRequest) {
-    for (name, value) in request.extensions.get(FAMILY).into_iter().flatten() {
-        match (body.get_mut(name), value) {
-            (Some(Value::Object(ours)), Value::Object(theirs)) => merge_missing(ours, theirs),
-            _ => drop(body.insert(name.clone(), value.clone())),
+    for (name, value) in beside(&request.extensions, FAMILY, &KNOWN) {
+        match (body.get_mut(&name), value) {
+            (Some(Value::Object(ours)), Value::Object(theirs)) => merge_missing(ours, &theirs),
+            (_, value) => drop(body.insert(name, value)),
         }
     }
 }
@@ -236,6 +239,31 @@ mod tests {
         ] {
             assert_eq!(may_think(model), expected, "{model}");
         }
+    }
+
+    #[test]
+    fn what_chat_completions_calls_the_same_is_carried_over_and_nothing_else_is() {
+        let quirks = crate::Quirks::default();
+        let target = TargetContext { model: "gpt-5.2", quirks: &quirks, max_output_tokens: None };
+        let chat = crate::openai_chat::types::FAMILY;
+        let mut request = ChatRequest::default();
+        for (name, value) in [
+            ("metadata", json!({"run": "7"})),
+            ("prompt_cache_key", json!("session-1")),
+            ("safety_identifier", json!("somebody")),
+            ("logit_bias", json!({"50256": -100})),
+        ] {
+            request.extensions.insert(chat, name, value);
+        }
+        let (body, _) = encode(&request, &target).unwrap();
+        assert_eq!(body["metadata"], json!({"run": "7"}));
+        assert_eq!(
+            (&body["prompt_cache_key"], &body["safety_identifier"]),
+            (&json!("session-1"), &json!("somebody"))
+        );
+        assert_eq!(body.get("logit_bias"), None);
+        request.extensions.insert(FAMILY, "prompt_cache_key", json!("its own"));
+        assert_eq!(encode(&request, &target).unwrap().0["prompt_cache_key"], "its own");
     }
 
     #[test]
