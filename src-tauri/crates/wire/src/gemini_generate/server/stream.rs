@@ -6,9 +6,10 @@
 //! last to be said. With it go the finish reasons, the counts and the fields of the whole answer.
 //!
 //! An answer that breaks off ends with a chunk `{"error": …}`, at which the SDKs raise; no chunk
-//! before it has a finish reason.
+//! before it has a finish reason. Of the calls only those go out whose arguments had come whole: a
+//! call that was cut in the middle of them would be run with arguments that the model never gave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use canonical::event::ResponseStart;
 use canonical::request::ToolCall;
@@ -49,9 +50,19 @@ enum Framing {
 struct Candidate {
     /// Parts that are whole and not sent yet.
     waiting: Vec<Value>,
+    /// Which of them are calls that go out only where the answer came to its end.
+    doubtful: BTreeSet<usize>,
     finish: Option<String>,
     /// The family's own fields, each with its last value.
     fields: Map<String, Value>,
+}
+
+impl Candidate {
+    /// What waits, of an answer that broke off.
+    fn certain(self) -> Vec<Value> {
+        let waiting = self.waiting.into_iter().enumerate();
+        waiting.filter(|(position, _)| !self.doubtful.contains(position)).map(|(_, part)| part).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -146,7 +157,12 @@ impl Encoder {
             Some((choice, Open::Call { call })) => {
                 let mut part = answer::function_call(&call);
                 answer::sign(&mut part, call.signature.as_deref());
-                self.candidate(choice).waiting.push(part.into());
+                let candidate = self.candidate(choice);
+                // Decoders end what is open before they tell of an error.
+                if serde_json::from_str::<Map<String, Value>>(&call.arguments).is_err() {
+                    candidate.doubtful.insert(candidate.waiting.len());
+                }
+                candidate.waiting.push(part.into());
             }
             Some((choice, Open::Whole { part })) => self.say(choice, part.into(), out),
             Some((_, Open::Prose { .. } | Open::Hidden)) | None => {}
@@ -185,7 +201,9 @@ impl Encoder {
 
     /// Sends a part, after what waits before it.
     fn say(&mut self, choice: u32, part: Value, out: &mut Vec<u8>) {
-        let mut parts = std::mem::take(&mut self.candidate(choice).waiting);
+        let candidate = self.candidate(choice);
+        candidate.doubtful.clear();
+        let mut parts = std::mem::take(&mut candidate.waiting);
         parts.push(part);
         self.chunk(vec![content(choice, &parts)], out);
     }
@@ -272,8 +290,9 @@ impl StreamEncoder for Encoder {
             return;
         }
         for (choice, candidate) in std::mem::take(&mut self.candidates) {
-            if !candidate.waiting.is_empty() {
-                self.chunk(vec![content(choice, &candidate.waiting)], out);
+            let parts = candidate.certain();
+            if !parts.is_empty() {
+                self.chunk(vec![content(choice, &parts)], out);
             }
         }
         if let Value::Object(body) = error::body(error, Some(&self.context.request_id)) {

@@ -133,6 +133,20 @@ fn a_broken_answer_shows_what_came_and_then_an_error_and_no_finish() {
 }
 
 #[test]
+fn a_call_that_was_cut_within_its_arguments_is_not_handed_over() {
+    let error = Error::new(ErrorKind::Truncated, Origin::Provider, "Cut.");
+    for cut in ["", "{\"path\": \"/tmp", "{\"path\": \"/tmp\"", "1"] {
+        let mut events = vec![StreamEvent::Start(ResponseStart::default())];
+        events.extend(part(0, call("a"), &[PartDelta::Arguments("{\"x\": 1}".into())]));
+        events.extend(part(1, call("b"), &[PartDelta::Arguments(cut.into())]));
+        let chunks = chunks(&stream(&events, &context("alt=sse"), Some(&error)));
+        let whole = json!([{"functionCall": {"id": "a", "name": "look", "args": {"x": 1}}}]);
+        assert_eq!(chunks[0]["candidates"][0]["content"]["parts"], whole, "{cut}");
+        assert_eq!((chunks.len(), &chunks[1]["error"]["code"]), (2, &502.into()), "{cut}");
+    }
+}
+
+#[test]
 fn thoughts_are_hidden_from_a_client_that_did_not_ask() {
     let context = AnswerContext { hide_reasoning: true, ..context("alt=sse") };
     assert!(!stream(&answer(), &context, None).contains("thought\""));
