@@ -55,6 +55,11 @@ impl Conversation {
         self.turns.into_iter().map(message).collect()
     }
 
+    /// Nobody says anything: empty texts are left out, as the API refuses them.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
     /// Adds a last sentence to the system prompt.
     pub(super) fn instruct(&mut self, text: &str) {
         self.system.push(plain(text.to_owned()));

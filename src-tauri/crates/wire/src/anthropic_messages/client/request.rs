@@ -46,6 +46,11 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         return Err(unsayable("Anthropic's Messages give one answer per request, not several (`n`).", "n"));
     }
     let mut conversation = messages::convert(&request.messages)?;
+    if conversation.is_empty() && !request.messages.is_empty() {
+        return Err(
+            Error::caller("The conversation says nothing: its messages are empty.").with_param("messages[0]")
+        );
+    }
     let mut plan = thinking::plan(
         reasoning(request).as_ref(),
         &Circumstances {

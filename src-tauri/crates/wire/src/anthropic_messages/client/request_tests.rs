@@ -148,6 +148,19 @@ fn a_request_of_instructions_alone_becomes_the_users() {
 }
 
 #[test]
+fn a_conversation_that_says_nothing_is_the_callers_mistake() {
+    for text in ["", " \n"] {
+        let request = ChatRequest { messages: user(Content::Text(text.into())), ..ChatRequest::default() };
+        let error = encode(&request, "claude-sonnet-4-5").unwrap_err();
+        assert_eq!(
+            (error.kind, error.param.as_deref()),
+            (ErrorKind::InvalidRequest, Some("messages[0]")),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
 fn a_begun_answer_does_not_end_in_white_space() {
     let body = body(vec![Message::text(Role::User, "?"), Message::text(Role::Assistant, "It is \n")]);
     assert_eq!(body["messages"][1]["content"], "It is");
