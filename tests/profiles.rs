@@ -16,7 +16,7 @@ use wire::{Profile, ProtocolId, Quirks, RequestHead, TargetContext};
 /// Everything that a client of Chat Completions may say, and that some model refuses.
 fn everything() -> Value {
     json!({
-        "model": "any", "temperature": 1.5, "top_p": 0.9, "frequency_penalty": 0.5, "presence_penalty": 0.5,
+        "model": "any", "temperature": 1.5, "top_p": 0.9, "top_k": 40, "frequency_penalty": 0.5, "presence_penalty": 0.5,
         "logprobs": true, "top_logprobs": 2, "logit_bias": {"50256": -100}, "seed": 7, "stop": ["END"],
         "max_completion_tokens": 200, "reasoning_effort": "low",
         "response_format": {"type": "json_object"}, "tool_choice": "required",
