@@ -473,7 +473,14 @@ fn quirks_of(body: &Value) -> Quirks {
     let field = ["reasoning", "reasoning_content", "reasoning_details"].iter().find(|name| {
         messages.iter().any(|message| message.get(**name).is_some_and(|thought| !thought.is_null()))
     });
+    let shows_media = |message: &Value| {
+        message["role"] == "tool"
+            && message["content"]
+                .as_array()
+                .is_some_and(|parts| parts.iter().any(|part| part["type"] != "text"))
+    };
     Quirks {
+        tool_media: messages.iter().any(shows_media),
         reasoning_field: field.map(|name| (*name).to_owned()),
         reasoning_object: body["reasoning"].is_object(),
         google_signatures: true,

@@ -28,6 +28,7 @@ const SAYS: Says = Says {
     results_together: true,
     result_names: false,
     result_parts: true,
+    result_images: true,
     empty_results: true,
     result_errors: true,
     refusals: false,

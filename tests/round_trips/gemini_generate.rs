@@ -28,6 +28,7 @@ const SAYS: Says = Says {
     results_together: true,
     result_names: true,
     result_parts: false,
+    result_images: false,
     empty_results: false,
     result_errors: true,
     refusals: false,

@@ -27,6 +27,7 @@ const SAYS: Says = Says {
     results_together: false,
     result_names: false,
     result_parts: true,
+    result_images: false,
     empty_results: false,
     result_errors: false,
     refusals: true,

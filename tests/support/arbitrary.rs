@@ -45,8 +45,10 @@ pub struct Says {
     /// The results of one turn's calls are one message.
     pub results_together: bool,
     pub result_names: bool,
-    /// Results of several texts and of images.
+    /// Results of several texts.
     pub result_parts: bool,
+    /// Images in results.
+    pub result_images: bool,
     /// Results that say nothing at all.
     pub empty_results: bool,
     pub result_errors: bool,
@@ -258,7 +260,9 @@ struct Turn {
 fn turn(says: Says) -> BoxedStrategy<Turn> {
     let result = if says.result_parts {
         let mut kinds = vec![text().prop_map(Part::text).boxed()];
-        kinds.extend(images(Says { image_detail: false, ..says }));
+        if says.result_images {
+            kinds.extend(images(Says { image_detail: false, ..says }));
+        }
         vec(one_of(kinds), usize::from(!says.empty_results)..3).boxed()
     } else {
         text().prop_map(|text| vec![Part::text(text)]).boxed()

@@ -50,6 +50,8 @@ pub struct Quirks {
     pub reasoning_object: bool,
     /// openai-chat: takes a thought's signature back in `extra_content.google` of its tool call.
     pub google_signatures: bool,
+    /// openai-chat: reads images and documents in a tool's message, where others take text alone.
+    pub tool_media: bool,
     /// Whose signatures of thought it makes and takes back, where not its own alone: `anthropic` for
     /// every seller of Claude.
     pub signature_maker: Option<String>,

@@ -538,6 +538,46 @@ fn what_other_families_say_is_said_in_this_ones_words() {
 }
 
 #[test]
+fn what_tools_show_follows_all_their_results_and_failures_are_said() {
+    let media = |kind: &str| Media {
+        source: MediaSource::Base64("QUJD".into()),
+        media_type: Some(kind.into()),
+        name: None,
+        detail: None,
+    };
+    let result = |id: &str, content: Vec<Part>, is_error: bool| {
+        Content::ToolResult(ToolResult { call_id: id.into(), name: None, content, is_error })
+    };
+    let shot = vec![Part::text("Shot"), Content::Image(media("image/png")).into()];
+    let paper = vec![Content::Document(media("application/pdf")).into()];
+    let first = vec![
+        result("c1", shot, false).into(),
+        result("c2", vec![Part::text("No such file")], true).into(),
+        result("c3", vec![], true).into(),
+    ];
+    let mut request = asked(Message::new(Role::User, first));
+    request.messages.push(Message::new(Role::Tool, vec![result("c4", paper, false).into()]));
+    request.messages.push(Message::new(Role::User, vec![Part::text("Well?")]));
+    let body = encoded(&request, &Quirks::default()).unwrap();
+    let expected = json!([
+        {"role": "tool", "tool_call_id": "c1", "content": "Shot"},
+        {"role": "tool", "tool_call_id": "c2", "content": "Error: No such file"},
+        {"role": "tool", "tool_call_id": "c3", "content": "Error"},
+        {"role": "tool", "tool_call_id": "c4", "content": ""},
+        {"role": "user", "content": [
+            {"type": "text", "text": "What the tool call c1 gave back:"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
+            {"type": "text", "text": "What the tool call c4 gave back:"},
+            {"type": "file", "file": {"filename": "document.pdf", "file_data": "data:application/pdf;base64,QUJD"}}]},
+        {"role": "user", "content": "Well?"}]);
+    assert_eq!(body["messages"], expected);
+    let quirks = Quirks { tool_media: true, ..Quirks::default() };
+    let within = encoded(&request, &quirks).unwrap();
+    assert_eq!(within["messages"][0]["content"][1]["type"], "image_url");
+    assert_eq!(within["messages"].as_array().unwrap().len(), 5);
+}
+
+#[test]
 fn reasoning_is_asked_for_and_sent_back_as_the_provider_takes_it() {
     let thought =
         Content::Reasoning(canonical::request::Reasoning { text: "Hm".into(), ..Default::default() });

@@ -187,6 +187,8 @@ impl Rules<'_> {
             // Of the answer; the decoder knows them.
             reasoning_beside_completion: _,
             done_without_finish_reason: _,
+            // The client's own choice, at a provider that it knows.
+            tool_media: _,
             // The client has the field from the provider and writes it back itself.
             google_signatures: _,
         } = self.quirks;

@@ -224,33 +224,70 @@ fn merge(target: Option<&mut Value>, more: &Value) {
 // === messages ===
 
 fn messages(messages: &[Message], quirks: &Quirks) -> Result<Value, Error> {
-    let mut encoded = Vec::with_capacity(messages.len());
+    let mut conversation =
+        Conversation { quirks, encoded: Vec::with_capacity(messages.len()), beside: Vec::new() };
     for (position, message) in messages.iter().enumerate() {
-        push_message(&mut encoded, message, quirks)
-            .map_err(|error| error.with_param(format!("messages[{position}]")))?;
+        conversation.take(message).map_err(|error| error.with_param(format!("messages[{position}]")))?;
     }
-    Ok(encoded.into())
+    conversation.show_results();
+    Ok(conversation.encoded.into())
 }
 
-/// Each tool result is a message of its own here, wherever its family puts it; the results come
-/// before whatever else the message says.
-fn push_message(encoded: &mut Vec<Value>, message: &Message, quirks: &Quirks) -> Result<(), Error> {
-    let mut rest = Vec::new();
-    for part in &message.parts {
-        match &part.content {
-            Content::ToolResult(result) => encoded.push(tool_message(result, message)?),
-            _ => rest.push(part),
+struct Conversation<'q> {
+    quirks: &'q Quirks,
+    encoded: Vec<Value>,
+    /// What tools gave back beside text, until the last of the results that belong together.
+    beside: Vec<Value>,
+}
+
+impl Conversation<'_> {
+    /// Each tool result is a message of its own here, wherever its family puts it; the results come
+    /// before whatever else the message says.
+    fn take(&mut self, message: &Message) -> Result<(), Error> {
+        let mut rest = Vec::new();
+        for part in &message.parts {
+            match &part.content {
+                Content::ToolResult(result) => self.result(result, message)?,
+                _ => rest.push(part),
+            }
+        }
+        let is_results_only = rest.is_empty() && !message.parts.is_empty();
+        if is_results_only {
+            return Ok(());
+        }
+        self.show_results();
+        self.encoded.push(match message.role {
+            Role::Assistant => assistant(message, &rest, self.quirks)?,
+            role => plain_message(role_name(role, self.quirks), message, &rest)?,
+        });
+        Ok(())
+    }
+
+    /// A tool's message takes nothing but text at most providers:
+    /// <https://platform.openai.com/docs/api-reference/chat/create>
+    fn result(&mut self, result: &ToolResult, message: &Message) -> Result<(), Error> {
+        let (media, said): (Vec<&Part>, Vec<&Part>) =
+            result.content.iter().partition(|part| is_media(&part.content) && !self.quirks.tool_media);
+        self.encoded.push(tool_message(result, &said, message)?);
+        if let Some(Value::Array(media)) = content(&media)? {
+            let origin = format!("What the tool call {} gave back:", result.call_id);
+            self.beside.push(json!({"type": "text", "text": origin}));
+            self.beside.extend(media);
+        }
+        Ok(())
+    }
+
+    /// Shows the model what tools gave back beside text, as the user: no message may come between
+    /// the results of one answer's calls.
+    fn show_results(&mut self) {
+        if !self.beside.is_empty() {
+            self.encoded.push(json!({"role": "user", "content": std::mem::take(&mut self.beside)}));
         }
     }
-    let is_results_only = rest.is_empty() && !message.parts.is_empty();
-    if is_results_only {
-        return Ok(());
-    }
-    encoded.push(match message.role {
-        Role::Assistant => assistant(message, &rest, quirks)?,
-        role => plain_message(role_name(role, quirks), message, &rest)?,
-    });
-    Ok(())
+}
+
+const fn is_media(content: &Content) -> bool {
+    matches!(content, Content::Image(_) | Content::Audio(_) | Content::Document(_))
 }
 
 fn role_name(role: Role, quirks: &Quirks) -> &'static str {
@@ -271,14 +308,30 @@ fn plain_message(role: &str, message: &Message, parts: &[&Part]) -> Result<Value
     Ok(object.into())
 }
 
-fn tool_message(result: &ToolResult, message: &Message) -> Result<Value, Error> {
-    let parts: Vec<&Part> = result.content.iter().collect();
+fn tool_message(result: &ToolResult, said: &[&Part], message: &Message) -> Result<Value, Error> {
     let mut object = Map::from_iter([("role".to_owned(), "tool".into())]);
     object.insert("tool_call_id".into(), result.call_id.clone().into());
     put(&mut object, "name", message.name.clone());
-    object.insert("content".into(), content(&parts)?.unwrap_or_else(|| "".into()));
+    let mut content = content(said)?.unwrap_or_else(|| "".into());
+    if result.is_error {
+        say_failed(&mut content);
+    }
+    object.insert("content".into(), content);
     extend(&mut object, &message.extensions, &[]);
     Ok(object.into())
+}
+
+/// No field says that a tool failed: its words do, where they do not begin so by themselves.
+fn say_failed(content: &mut Value) {
+    let first = match content {
+        Value::Array(parts) => parts.iter_mut().find_map(|part| part.get_mut("text")),
+        text => Some(text),
+    };
+    if let Some(Value::String(text)) = first
+        && !text.starts_with("Error")
+    {
+        text.insert_str(0, if text.is_empty() { "Error" } else { "Error: " });
+    }
 }
 
 fn assistant(message: &Message, parts: &[&Part], quirks: &Quirks) -> Result<Value, Error> {
