@@ -240,7 +240,10 @@ impl Reader<'_> {
     fn key(&mut self, table: &Table<'_>) -> Option<KeySource> {
         let (text, span) = self.text_at(table, "key", "provider.key")?;
         let source = values::key_source(&text);
-        if source.is_none() {
+        if text == "env:" {
+            let message = "The name of the key's environment variable is missing: write \"env:NAME\".";
+            self.report(&span, "provider.key", message.to_owned());
+        } else if source.is_none() {
             // Never quoted: it may be the key itself.
             self.report(
                 &span,

@@ -147,6 +147,13 @@ fn a_key_in_the_file_is_refused_without_being_repeated() {
 }
 
 #[test]
+fn a_variable_without_a_name_is_told_as_such() {
+    let found = problems(&GOOD.replace("env:A_KEY", "env:"));
+    assert_eq!((found.len(), found[0].line), (1, 8), "{found:?}");
+    assert!(found[0].to_string().contains("environment variable is missing"), "{}", found[0]);
+}
+
+#[test]
 fn all_problems_are_told_at_once_and_in_order() {
     let text =
         GOOD.replace("\"7s\"", "\"x\"").replace("listen", "lissen").replace("\"priority\"", "\"best\"");

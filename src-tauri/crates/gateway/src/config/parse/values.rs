@@ -40,6 +40,12 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 /// A provider's base URL without a slash at its end, or why it cannot be one.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     // Not quoted in messages: people do put keys into URLs.
+    if !text.contains("://") {
+        // A host and its port would read as a scheme and a path.
+        return Err("The base_url does not say how to reach its host: write http:// before it, or https:// \
+                    where the host is in another network."
+            .to_owned());
+    }
     let url = Url::parse(text)
         .map_err(|error| format!("The base_url is no URL ({error}); write \"https://host/path\"."))?;
     if !url.username().is_empty()
@@ -83,6 +89,14 @@ fn is_near(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_without_its_scheme_is_told_what_to_write_before_it() {
+        for text in ["localhost:1234/v1", "gpu-box:8000", "127.0.0.1:8080/v1", "api.openai.com"] {
+            let error = base_url(text).unwrap_err();
+            assert!(error.contains("write http:// before it"), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn durations_have_a_unit() {
