@@ -38,6 +38,13 @@ describe("a first start without keys", () => {
     assert.ok((await page.locator(id("drill")).count()) >= 8);
   });
 
+  /** Opens a chat, and waits until it is the one that is written in. */
+  async function newChat() {
+    await page.click(id("new-chat"));
+    await page.waitForFunction((sel) => document.querySelectorAll(sel).length === 0, '[data-testid^="message-"]');
+    await page.waitForFunction((sel) => document.querySelector(sel)?.value === "", id("composer"));
+  }
+
   test("a chat streams, grows, and ends with a receipt", async () => {
     await page.fill(id("composer"), "/drill long 120");
     await page.keyboard.press("Enter");
@@ -72,7 +79,7 @@ describe("a first start without keys", () => {
   });
 
   test("stop works before the first token", async () => {
-    await page.click(id("new-chat"));
+    await newChat();
     await page.fill(id("composer"), "/drill slow-start 60");
     await page.click(id("send"));
     await page.waitForSelector(answer("streaming"));
@@ -82,7 +89,7 @@ describe("a first start without keys", () => {
   });
 
   test("Esc stops in the middle, and keeps what had arrived", async () => {
-    await page.click(id("new-chat"));
+    await newChat();
     await page.fill(id("composer"), "/drill stall");
     await page.keyboard.press("Enter");
     await page.waitForSelector(`${answer("streaming")} .md`);
@@ -92,7 +99,7 @@ describe("a first start without keys", () => {
   });
 
   test("a failure says what happened and what to do", async () => {
-    await page.click(id("new-chat"));
+    await newChat();
     await page.fill(id("composer"), "/drill 401");
     await page.keyboard.press("Enter");
     await page.waitForSelector(answer("failed"), { timeout: 30_000 });
@@ -100,7 +107,7 @@ describe("a first start without keys", () => {
   });
 
   test("an answer goes on while another chat is open, and is whole when one comes back", async () => {
-    await page.click(id("new-chat"));
+    await newChat();
     await page.fill(id("composer"), "/drill long 200");
     await page.keyboard.press("Enter");
     await page.waitForSelector(`${answer("streaming")} .md`);
@@ -120,7 +127,7 @@ describe("a first start without keys", () => {
     await page.keyboard.press("Escape");
     await page.waitForSelector(".list.open", { state: "detached" });
     await page.click('.bar [title="Chats"]');
-    await page.click(id("new-chat"));
+    await newChat();
     await page.waitForSelector(".list.open", { state: "detached" });
     await page.fill(id("composer"), "/drill long 600");
     await page.keyboard.press("Enter");
@@ -160,7 +167,7 @@ describe("a first start without keys", () => {
   });
 
   test("a question asked differently becomes a second version of it", async () => {
-    await page.click(id("new-chat"));
+    await newChat();
     await page.fill(id("composer"), "first wording");
     await page.keyboard.press("Enter");
     await page.waitForSelector(answer("complete"), { timeout: 30_000 });
