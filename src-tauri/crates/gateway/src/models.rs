@@ -143,6 +143,15 @@ pub(crate) fn max_output_tokens(lists: &Lists, provider: &Provider, model: &str)
         .or_else(|| info(provider, model).and_then(|info| info.max_output_tokens))
 }
 
+/// How much the model can read and write together, where its list or the catalogue knows it.
+pub(crate) fn context_window(lists: &Lists, provider: &Provider, model: &str) -> Option<u64> {
+    let listed = lists.models_of(provider);
+    let listed = listed.iter().flat_map(|list| list.iter()).find(|listed| listed.id == model);
+    listed
+        .and_then(|listed| listed.context_window)
+        .or_else(|| info(provider, model).and_then(|info| info.context_window))
+}
+
 /// What is known of a provider's models without asking it.
 pub(crate) fn known(lists: &Lists, provider: &Provider) -> Vec<Model> {
     let mut models: Vec<Model> = Vec::new();

@@ -11,6 +11,7 @@ use wire::verbatim::{TapOptions, Translate};
 use wire::{Headers, TargetContext, errors};
 
 use super::checks::{Watch, Watched};
+use super::estimate;
 use super::lane::{self, Inbound, Lane, Outgoing};
 use super::seen::Seen;
 use super::source::{Arrived, More, Source, broken};
@@ -270,6 +271,9 @@ impl Attempt<'_> {
     /// bytes are passed on, where they are.
     async fn send(&self, seen: &mut Seen) -> Result<(Response, Option<TapOptions>), Error> {
         let provider = self.provider;
+        let weight = self.inbound.map_or_else(|| estimate::weight(self.request), |it| it.body.len());
+        let window = models::context_window(&self.core.lists, provider, self.model);
+        estimate::fits(self.request, self.model, weight, window).await?;
         let key = self.core.secrets.key(&provider.id, &provider.key).await;
         let key = key.map_err(|error| models::key_error(&error))?;
         let target = TargetContext {

@@ -238,3 +238,34 @@ async fn an_answer_that_its_provider_ends_with_an_error_is_no_clean_stop() {
     assert!(error.is_some() && !body.contains("[DONE]") && !body.contains("\"stop\""), "{body}");
     assert_eq!(house.last_request().await.status, Outcome::Failed);
 }
+
+#[tokio::test]
+async fn a_request_that_a_model_cannot_read_is_not_sent_to_it_but_to_one_that_can() {
+    let answer = r#"{"id":"c","object":"chat.completion","created":1,"model":"gpt-4o","choices":[{"index":0,
+        "message":{"role":"assistant","content":"Read."},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
+    let headers = vec![("content-type", "application/json".to_owned())];
+    let upstream = Upstream::with([Reply::Whole { status: 200, headers, body: answer.to_owned() }]).await;
+    let settings = format!(
+        "[[provider]]\nid = \"a\"\nkind = \"openai\"\nbase_url = \"{}/v1\"\nkey = \"none\"\n\
+         [[route]]\nname = \"deep\"\ntargets = [{{ provider = \"a\", model = \"gpt-4\" }}, {{ provider = \"a\", model = \"gpt-4o\" }}]\n",
+        upstream.url
+    );
+    let house = House::with(&settings).await;
+    let long = |model: &str| {
+        let mut body = ask(model, false);
+        body["messages"][0]["content"] = json!("signal ".repeat(14_000));
+        body
+    };
+    let response = house.post(&long("deep")).await;
+    assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
+    assert_eq!(upstream.requests().len(), 1);
+    assert_eq!(upstream.requests()[0]["model"], "gpt-4o");
+
+    let response = house.post(&long("a/gpt-4")).await;
+    assert_eq!(response.status(), 400);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "context_length_exceeded");
+    assert!(message(&body["error"]).contains("8192"), "{body}");
+    assert_eq!(upstream.requests().len(), 1, "nothing was sent");
+}
