@@ -7,13 +7,18 @@
 //! - [`planner`]: a request's candidates → a [`Plan`].
 //! - [`plan`]: the plan, and the one policy for what follows a failed attempt.
 
+pub mod classify;
 pub mod plan;
 pub mod planner;
+pub mod policy;
 pub mod strategies;
+pub mod time;
 
 pub use plan::{Plan, Progress, Step};
 pub use planner::plan;
+pub use policy::{Policy, Route, RouteTarget};
 pub use strategies::{Candidate, STRATEGIES, Strategy, StrategyId};
+pub use time::Now;
 
 /// Where chance comes from: a number in `0.0..1.0` per call. A test hands in a fixed one.
 pub struct Draw<'a>(&'a mut dyn FnMut() -> f64);
