@@ -53,6 +53,41 @@ const MODELS: &[(&str, ProtocolId, &str)] = &[
     ("zai", ProtocolId::OpenaiChat, "glm-4.7"),
 ];
 
+/// Requests whose answer the official SDKs would misread in the provider's own bytes, and those beside
+/// them whose bytes are passed on: provider, model, whether it streams and whether it is to think.
+const TRANSLATED: &[(&str, &str, bool, bool, bool)] = &[
+    ("copilot", "gpt-4o", true, false, true),
+    ("copilot", "gpt-4o", false, false, false),
+    ("gpustack", "qwen3", true, false, true),
+    ("groq", "groq/compound", true, false, true),
+    ("groq", "llama-3.3-70b-versatile", true, false, false),
+    ("mistral", "mistral-small-latest", true, false, true),
+    ("mistral", "mistral-small-latest", false, true, true),
+    ("mistral", "mistral-small-latest", false, false, false),
+    ("mistral", "magistral-medium-latest", false, false, true),
+    ("openai", "gpt-5.2", true, true, false),
+    ("openrouter", "deepseek/deepseek-chat", true, true, false),
+    ("perplexity", "sonar", true, false, true),
+    ("perplexity", "sonar", false, false, false),
+    ("snowflake", "claude-sonnet-4-6", true, false, true),
+    ("writer", "palmyra-x4", true, false, true),
+];
+
+fn asking(stream: bool, thinks: bool) -> canonical::ChatRequest {
+    let reasoning = canonical::request::ReasoningRequest { is_enabled: Some(true), ..Default::default() };
+    canonical::ChatRequest { stream, reasoning: thinks.then_some(reasoning), ..Default::default() }
+}
+
+#[test]
+fn what_the_official_sdks_would_misread_leaves_the_verbatim_lane_and_nothing_else_does() {
+    for &(provider, model, stream, thinks, expected) in TRANSLATED {
+        let (kind, request) = (catalog::kind(provider).unwrap(), asking(stream, thinks));
+        let profile = Profile::of(kind.all_profiles(), ProtocolId::OpenaiChat, model, &request);
+        let shaped = profile.shape(ProtocolId::OpenaiChat, &request);
+        assert_eq!(shaped.needs_translation("openai-chat"), expected, "{provider}/{model} {stream} {thinks}");
+    }
+}
+
 /// The body that `provider` gets for `asked`, and what was changed.
 fn sent(provider: &str, protocol: ProtocolId, model: &str, asked: &Value) -> (Value, Vec<String>) {
     let kind = catalog::kind(provider).unwrap();
@@ -84,16 +119,15 @@ fn each_shipped_profile_leaves_what_its_model_takes() {
 fn every_shipped_profile_is_shown_by_a_model() {
     for kind in catalog::kinds() {
         for profile in &kind.profiles {
-            let is_shown =
-                MODELS.iter().filter(|(provider, ..)| *provider == kind.id).any(|(_, protocol, model)| {
-                    let request = canonical::ChatRequest {
-                        reasoning: Some(canonical::request::ReasoningRequest {
-                            is_enabled: Some(true),
-                            ..Default::default()
-                        }),
-                        ..Default::default()
-                    };
-                    Profile::of([profile], *protocol, model, &request) != Profile::default()
+            let holds = |protocol, model: &str, stream, thinks| {
+                Profile::of([profile], protocol, model, &asking(stream, thinks)) != Profile::default()
+            };
+            let is_ours = |provider: &str| provider == kind.id;
+            let is_shown = MODELS
+                .iter()
+                .any(|(provider, protocol, model)| is_ours(provider) && holds(*protocol, model, false, true))
+                || TRANSLATED.iter().any(|(provider, model, stream, thinks, _)| {
+                    is_ours(provider) && holds(ProtocolId::OpenaiChat, model, *stream, *thinks)
                 });
             assert!(is_shown, "{}: no model here shows {profile:?}", kind.id);
         }

@@ -119,7 +119,11 @@ impl Plan {
             match expected(protocol, record) {
                 Some(expected) => {
                     let model = self.model(protocol, record, Take::of(record));
-                    let more = json!({"expected": expected, "sent": sent(protocol, record)});
+                    let more = json!({
+                        "expected": expected,
+                        "sent": sent(protocol, record),
+                        "asked": asked(protocol, record),
+                    });
                     self.case(kind, protocol, record, &model, &more);
                 }
                 None => self.in_band_error(protocol, record),
@@ -141,6 +145,8 @@ impl Plan {
             "stream": record.stream,
             "expected": null,
             "sent": null,
+            "asked": {},
+            "is_verbatim": is_verbatim(protocol, record, model, kind),
         });
         for (name, value) in more.as_object().into_iter().flatten() {
             case[name] = value.clone();
@@ -153,7 +159,7 @@ impl Plan {
         self.takes.push(take);
         let id = format!("{}-{protocol}", record.provider);
         let provider = self.providers.entry((record.provider.clone(), protocol.to_owned())).or_insert(id);
-        format!("{provider}/{}", model(self.takes.len() - 1))
+        format!("{provider}/{}{}", recorded_model(protocol, record), model(self.takes.len() - 1))
     }
 
     fn error(&mut self, protocol: &str, record: &Record) {
@@ -319,6 +325,41 @@ fn kind(provider: &str, protocol: &str) -> String {
         _ => "google",
     }
     .to_owned()
+}
+
+/// The beginning of a model's name: Chat Completions' models are named as they are on record, since
+/// what is known of a model may lead its answers through the other lane.
+fn recorded_model(protocol: &str, record: &Record) -> String {
+    let asked = record.request.as_ref().and_then(|request| request.body.as_ref());
+    let of = |body: &Value| body["model"].as_str().filter(|model| !model.is_empty()).map(str::to_owned);
+    let answered = || payloads(record.response.body_text.as_deref()?).iter().find_map(of);
+    let model = if protocol == "openai-chat" { asked.and_then(of).or_else(answered) } else { None };
+    model.map(|model| format!("{model}.")).unwrap_or_default()
+}
+
+/// What the SDKs say beside the question: the recorded word on thinking, which decides on the lane.
+fn asked(protocol: &str, record: &Record) -> Value {
+    let effort =
+        record.request.as_ref().and_then(|request| request.body.as_ref()?["reasoning_effort"].as_str());
+    let takes_word = !catalog::kind(&kind(&record.provider, protocol))
+        .is_some_and(|kind| kind.endpoint(ProtocolId::OpenaiChat).quirks.reasoning_object);
+    match effort {
+        Some(effort) if protocol == "openai-chat" && takes_word => json!({ "reasoning_effort": effort }),
+        _ => json!({}),
+    }
+}
+
+/// Whether the provider's own bytes reach a client of Chat Completions.
+fn is_verbatim(protocol: &str, record: &Record, model: &str, case: &str) -> bool {
+    let Some(spec) = catalog::kind(&kind(&record.provider, protocol)) else { return false };
+    let thinks = canonical::request::ReasoningRequest { is_enabled: Some(true), ..Default::default() };
+    let request = canonical::ChatRequest {
+        stream: record.stream || case == "broken",
+        reasoning: (asked(protocol, record) != json!({})).then_some(thinks),
+        ..Default::default()
+    };
+    let profile = wire::Profile::of(spec.all_profiles(), ProtocolId::OpenaiChat, model, &request);
+    protocol == "openai-chat" && profile.translate != Some(true)
 }
 
 /// The status and the exception's class in both SDKs.

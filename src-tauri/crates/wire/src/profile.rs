@@ -69,6 +69,9 @@ pub struct Profile {
     pub json_hint: Option<bool>,
     /// Translates the values of an enum into the conversation's language.
     pub english_enums: Option<bool>,
+    /// Writes its family's answers so that the official SDKs misread them: a client of the same family
+    /// gets them through the canonical form, and not in the provider's own bytes.
+    pub translate: Option<bool>,
 }
 
 /// A parameter of a request, in whichever words a protocol has for it.
@@ -151,6 +154,8 @@ pub enum When {
     Thinking,
     /// It asks for no stream.
     Whole,
+    /// It asks for a stream.
+    Stream,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,6 +189,7 @@ impl Profile {
             None => true,
             Some(When::Thinking) => asks_to_think(request),
             Some(When::Whole) => !request.stream,
+            Some(When::Stream) => request.stream,
         };
         let speaks = self.protocols.is_empty() || self.protocols.contains(&protocol);
         is_meant && speaks && glob::matches(&self.models, model)
@@ -209,6 +215,7 @@ impl Profile {
         replace(&mut self.append_user, later.append_user.as_ref());
         replace(&mut self.json_hint, later.json_hint.as_ref());
         replace(&mut self.english_enums, later.english_enums.as_ref());
+        replace(&mut self.translate, later.translate.as_ref());
     }
 
     /// The keys that a profile may have, read off the type.

@@ -35,9 +35,11 @@ impl Profile {
 }
 
 impl Shaped<'_> {
-    /// Whether no edit of single places makes the client's own body what it has to be.
+    /// Whether no edit of single places makes the client's own body what it has to be, or the answer's
+    /// own bytes are not for its family's clients.
     pub fn needs_translation(&self, family: &str) -> bool {
-        !self.rewritten.is_empty()
+        self.profile.translate == Some(true)
+            || !self.rewritten.is_empty()
             || self.params.iter().any(|(param, _)| body::places(*param, family).is_empty())
     }
 

@@ -246,3 +246,19 @@ fn a_profile_that_cannot_be_meant_so_says_why() {
     }
     assert!(Profile::keys().iter().any(|key| key == "system_role"));
 }
+
+#[test]
+fn an_answer_that_sdks_misread_is_translated_and_the_request_stays_as_it_is() {
+    let streams = profile(json!({"when": "stream", "translate": true}));
+    let request = ChatRequest { stream: true, ..hello() };
+    let leaves = |profiles: &[Profile], request: &ChatRequest| {
+        let one = Profile::of(profiles, ProtocolId::OpenaiChat, "m", request);
+        let shaped = one.shape(ProtocolId::OpenaiChat, request);
+        assert!(matches!(shaped.request, std::borrow::Cow::Borrowed(_)));
+        shaped.needs_translation("openai-chat")
+    };
+    assert!(leaves(std::slice::from_ref(&streams), &request));
+    assert!(!leaves(std::slice::from_ref(&streams), &hello()));
+    // The settings come last, and may want the bytes all the same.
+    assert!(!leaves(&[streams, profile(json!({"translate": false}))], &request));
+}
