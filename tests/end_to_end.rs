@@ -150,14 +150,23 @@ async fn the_export_holds_what_the_contract_names_and_the_exact_cost() -> Result
     let response = port.chat(&ask("openai/gpt-4o-mini", false)).await?;
     let row = daemon.settled(&request_id(&response)?).await?;
 
-    let fields = "id started_at client dialect route provider request_model response_model stream status http_status error_kind finish_reason finish_reason_raw usage cost_picousd cost_status duration_ms time_to_first_token_ms attempts";
+    let fields = "id started_at client dialect route provider request_model response_model stream status http_status error_kind finish_reason finish_reason_raw usage cost_picousd cost_status duration_ms time_to_first_token_ms attempts operation decision";
     for field in fields.split(' ') {
         assert!(row.get(field).is_some(), "no `{field}` in {row}");
     }
     let attempt = &row["attempts"][0];
-    for field in
-        ["provider", "model", "outcome", "error_kind", "http_status", "reason", "duration_ms", "cost_picousd"]
-    {
+    for field in [
+        "provider",
+        "model",
+        "outcome",
+        "error_kind",
+        "http_status",
+        "reason",
+        "duration_ms",
+        "cost_picousd",
+        "lane",
+        "notes",
+    ] {
         assert!(attempt.get(field).is_some(), "no attempts[].`{field}` in {row}");
     }
     assert_eq!(row["client"], "test");

@@ -18,6 +18,7 @@ pub enum Record {
     AttemptEnded(AttemptEnded),
     RequestSettled(RequestSettled),
     ToolFailed(ToolFailed),
+    Decided(Decided),
     MessageCreated(NewMessage),
     MessageProgress(MessageProgress),
     MessageEnded(MessageEnded),
@@ -158,6 +159,8 @@ pub struct RequestStarted {
     pub client: Option<String>,
     /// What the client speaks (`openai-chat`), or `chat` for the chat window.
     pub dialect: String,
+    /// What is asked for: `chat`, `embeddings`. `None` where it was refused before that was read.
+    pub operation: Option<String>,
     /// The route that the model name chose, if one.
     pub route: Option<String>,
     /// The model name exactly as the client wrote it.
@@ -226,6 +229,14 @@ pub struct CheckCounts {
     pub checked: u32,
     pub failed: u32,
     pub repaired: u32,
+}
+
+/// Why a request went where it went. Its request was written before; a later one takes its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    pub request_id: String,
+    /// As the router shows it: candidates, steps, causes. Names and numbers, no content.
+    pub decision: Value,
 }
 
 /// A tool call, or a text with a format, that failed its check.
@@ -365,6 +376,7 @@ impl Record {
             Self::RequestSettled(end) => {
                 end.error_message.as_ref().map_or(0, String::len) + json_len(end.cost_lines.as_ref())
             }
+            Self::Decided(decided) => json_len(Some(&decided.decision)),
             Self::ToolFailed(failed) => {
                 failed.arguments.len() + failed.schema.as_ref().map_or(0, String::len)
             }

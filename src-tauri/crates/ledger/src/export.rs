@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use canonical::Usage;
 use rusqlite::Connection;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::entry::{CostStatus, Outcome};
-use crate::query::{AttemptRow, REQUEST_COLUMNS, REQUEST_TABLES, RequestRow, attempts};
+use crate::query::{AttemptRow, REQUEST_COLUMNS, REQUEST_TABLES, RequestRow, attempts, decision};
 use crate::{Ledger, Result};
 
 /// Requests read at once.
@@ -40,6 +41,10 @@ pub struct ExportedRequest {
     pub duration_ms: Option<i64>,
     pub time_to_first_token_ms: Option<i64>,
     pub attempts: Vec<ExportedAttempt>,
+    /// `chat`, `embeddings`; `null` where it is not known.
+    pub operation: Option<String>,
+    /// Why it went where it went; `null` where nothing was decided.
+    pub decision: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,6 +57,10 @@ pub struct ExportedAttempt {
     pub reason: Option<String>,
     pub duration_ms: Option<i64>,
     pub cost_picousd: Option<i64>,
+    /// `verbatim` or `translated`; `null` where no answer began.
+    pub lane: Option<String>,
+    /// What of the request the provider was not told as the client said it.
+    pub notes: Vec<String>,
 }
 
 impl From<AttemptRow> for ExportedAttempt {
@@ -65,12 +74,14 @@ impl From<AttemptRow> for ExportedAttempt {
             reason: row.reason,
             duration_ms: row.duration_ms,
             cost_picousd: row.cost_picousd,
+            lane: row.lane,
+            notes: row.notes,
         }
     }
 }
 
 impl ExportedRequest {
-    fn new(row: RequestRow, attempts: Vec<AttemptRow>) -> Self {
+    fn new(row: RequestRow, attempts: Vec<AttemptRow>, decision: Option<Value>) -> Self {
         Self {
             id: row.id,
             started_at: row.started_at,
@@ -92,6 +103,8 @@ impl ExportedRequest {
             duration_ms: row.duration_ms,
             time_to_first_token_ms: row.time_to_first_token_ms,
             attempts: attempts.into_iter().map(ExportedAttempt::from).collect(),
+            operation: row.operation,
+            decision,
         }
     }
 }
@@ -152,8 +165,8 @@ fn page(connection: &Connection, after: Option<&(i64, String)>) -> rusqlite::Res
         .collect::<rusqlite::Result<_>>()?;
     rows.into_iter()
         .map(|row| {
-            let attempts = attempts(connection, &row.id)?;
-            Ok(ExportedRequest::new(row, attempts))
+            let (attempts, decision) = (attempts(connection, &row.id)?, decision(connection, &row.id)?);
+            Ok(ExportedRequest::new(row, attempts, decision))
         })
         .collect()
 }

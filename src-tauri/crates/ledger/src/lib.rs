@@ -39,13 +39,14 @@ pub use chats::{
 };
 pub use clients::Client;
 pub use entry::{
-    AttemptEnded, AttemptStarted, CheckCounts, Cost, CostStatus, Outcome, PassedOver, Record, RequestSettled,
-    RequestStarted, ToolFailed,
+    AttemptEnded, AttemptStarted, CheckCounts, Cost, CostStatus, Decided, Outcome, PassedOver, Record,
+    RequestSettled, RequestStarted, ToolFailed,
 };
 pub use error::LedgerError;
 pub use export::{ExportedAttempt, ExportedRequest, RequestExport};
 pub use query::{
-    AttemptRow, LastError, Quantiles, RequestDetail, RequestRow, TargetHealth, ToolFailureCount,
+    AttemptRow, Field, LastError, Quantiles, RequestDetail, RequestFilter, RequestKey, RequestLine,
+    RequestPage, RequestRow, RequestTotals, SwitchRow, TargetHealth, Term, ToolFailureCount,
     ToolFailureFilter, ToolFailureRow,
 };
 pub use spend::{SpendBy, SpendDay, SpendGroup, SpendSummary, SpendTotal};

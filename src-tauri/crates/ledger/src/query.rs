@@ -1,4 +1,5 @@
-//! Reading the book: one request with its attempts, and how healthy each target was.
+//! Reading the book: one request with its attempts, pages of many, where they were switched, and how
+//! healthy each target was.
 //!
 //! Everything here blocks. Nothing is left out by itself: whoever does not want the rehearsal's
 //! rows drops them.
@@ -13,9 +14,13 @@ use crate::entry::{CostStatus, Outcome};
 use crate::{Ledger, Result};
 
 mod health;
+mod page;
+mod switches;
 mod tool_failures;
 
 pub use health::{LastError, Quantiles, TargetHealth};
+pub use page::{Field, RequestFilter, RequestKey, RequestLine, RequestPage, RequestTotals, Term};
+pub use switches::SwitchRow;
 pub use tool_failures::{ToolFailureCount, ToolFailureFilter, ToolFailureRow};
 
 /// A request as it stands in the book.
@@ -27,6 +32,8 @@ pub struct RequestRow {
     pub outcome: Outcome,
     pub client: Option<String>,
     pub dialect: String,
+    /// `chat`, `embeddings`; `None` where it is not known.
+    pub operation: Option<String>,
     pub route: Option<String>,
     pub request_model: String,
     pub stream: bool,
@@ -57,7 +64,7 @@ pub(crate) const REQUEST_COLUMNS: &str = "r.id, r.started_at, r.settled_at, r.ou
     r.route, r.request_model, r.is_stream, r.chat_id, r.message_id, r.provider, r.model, r.response_model,
     r.http_status, r.error_kind, d.error_message, r.finish_reason, r.finish_reason_raw, d.usage_json,
     r.cost_picousd, r.cost_status, r.reported_cost_picousd, r.price_version, d.cost_lines_json,
-    r.duration_ms, r.time_to_first_token_ms, d.system_fingerprint";
+    r.duration_ms, r.time_to_first_token_ms, d.system_fingerprint, r.operation";
 
 pub(crate) const REQUEST_TABLES: &str = "requests AS r LEFT JOIN request_details AS d ON d.seq = r.seq";
 
@@ -92,6 +99,7 @@ impl RequestRow {
             duration_ms: row.get(25)?,
             time_to_first_token_ms: row.get(26)?,
             system_fingerprint: row.get(27)?,
+            operation: row.get(28)?,
         })
     }
 }
@@ -177,6 +185,10 @@ pub struct RequestDetail {
     pub request: RequestRow,
     /// In the order they were made.
     pub attempts: Vec<AttemptRow>,
+    /// Why it went where it went, as the router wrote it down; `None` where nothing was decided.
+    pub decision: Option<Value>,
+    /// Checks that failed, in the order they did.
+    pub tool_failures: Vec<ToolFailureRow>,
 }
 
 impl Ledger {
@@ -192,7 +204,19 @@ fn detail(connection: &Connection, id: &str) -> rusqlite::Result<Option<RequestD
         .query_row([id], RequestRow::from_row)
         .optional()?;
     let Some(request) = request else { return Ok(None) };
-    Ok(Some(RequestDetail { attempts: attempts(connection, id)?, request }))
+    Ok(Some(RequestDetail {
+        attempts: attempts(connection, id)?,
+        decision: decision(connection, id)?,
+        tool_failures: tool_failures::of_request(connection, id)?,
+        request,
+    }))
+}
+
+pub(crate) fn decision(connection: &Connection, request_id: &str) -> rusqlite::Result<Option<Value>> {
+    let sql = "SELECT decision_json FROM request_decisions JOIN requests USING (seq) WHERE id = ?1";
+    let found =
+        connection.prepare_cached(sql)?.query_row([request_id], |row| json_column(row, 0)).optional()?;
+    Ok(found.flatten())
 }
 
 pub(crate) fn attempts(connection: &Connection, request_id: &str) -> rusqlite::Result<Vec<AttemptRow>> {

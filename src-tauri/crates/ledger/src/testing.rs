@@ -128,6 +128,7 @@ pub(crate) fn request(id: &str, at: i64) -> RequestStarted {
         started_at: at,
         client: Some("notebook".to_owned()),
         dialect: "openai-chat".to_owned(),
+        operation: Some("chat".to_owned()),
         request_model: "fast".to_owned(),
         stream: true,
         ..RequestStarted::default()

@@ -55,6 +55,8 @@ pub(super) struct Ticket {
 /// What the book keeps of a request, whatever it asks for.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
+    /// `chat` or `embeddings`.
+    pub operation: &'static str,
     /// As the client named it.
     pub model: String,
     pub stream: bool,
@@ -78,6 +80,7 @@ impl From<&ChatRequest> for Asked {
             tool["type"].as_str().is_some_and(|kind| kind.starts_with("web_search_preview"))
         });
         Self {
+            operation: "chat",
             model: request.model.clone(),
             stream: request.stream,
             service_tier: request.service_tier.clone(),
@@ -92,7 +95,7 @@ impl From<&ChatRequest> for Asked {
 
 impl From<&EmbeddingRequest> for Asked {
     fn from(request: &EmbeddingRequest) -> Self {
-        Self { model: request.model.clone(), ..Self::default() }
+        Self { operation: "embeddings", model: request.model.clone(), ..Self::default() }
     }
 }
 
@@ -207,6 +210,7 @@ impl<'a> Book<'a> {
             started_at: self.started_at_ms,
             client: self.caller.client.clone(),
             dialect: self.caller.dialect.to_owned(),
+            operation: Some(self.asked.operation.to_owned()),
             route: self.route.clone(),
             request_model: self.asked.model.clone(),
             stream: self.asked.stream,

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Ledger;
 use crate::testing::{Book, Exchange, NOON, usage};
+use crate::{Decided, Ledger, Record};
 
 fn ids(ledger: &Ledger) -> Vec<String> {
     ledger.export_requests().map(|request| request.unwrap().id).collect()
@@ -14,6 +14,8 @@ fn a_line_has_the_agreed_fields_in_the_agreed_order() {
     let mut exchange = Exchange::new("r", NOON, "acme/large").cost(12);
     exchange.usage = Some(usage(30, 4));
     exchange.write_to(&book);
+    let decision = json!({ "route": null });
+    book.write(Record::Decided(Decided { request_id: "r".to_owned(), decision }));
     book.settle();
     let request = book.ledger.export_requests().next().unwrap().unwrap();
     let line: Value = serde_json::from_str(&serde_json::to_string(&request).unwrap()).unwrap();
@@ -24,8 +26,9 @@ fn a_line_has_the_agreed_fields_in_the_agreed_order() {
         "usage": serde_json::to_value(usage(30, 4)).unwrap(), "cost_picousd": 12, "cost_status": "computed",
         "duration_ms": 1_000, "time_to_first_token_ms": 200, "attempts": [{
             "provider": "acme", "model": "large", "outcome": "ok", "error_kind": null, "http_status": null,
-            "reason": null, "duration_ms": 1_000, "cost_picousd": 12,
+            "reason": null, "duration_ms": 1_000, "cost_picousd": 12, "lane": null, "notes": [],
         }],
+        "operation": "chat", "decision": { "route": null },
     });
     assert_eq!(line, expected);
     let order = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

@@ -69,7 +69,8 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
     }));
     book.settle();
 
-    let RequestDetail { request, attempts } = book.ledger.request("r").unwrap().unwrap();
+    let RequestDetail { request, attempts, decision, tool_failures } =
+        book.ledger.request("r").unwrap().unwrap();
     assert_eq!(
         request,
         RequestRow {
@@ -79,6 +80,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
             outcome: Outcome::Ok,
             client: Some("notebook".to_owned()),
             dialect: "openai-chat".to_owned(),
+            operation: Some("chat".to_owned()),
             route: Some("fast".to_owned()),
             request_model: "fast".to_owned(),
             stream: true,
@@ -133,6 +135,7 @@ fn every_field_of_a_request_comes_back_as_it_was_written() {
     assert_eq!((attempts[1].lane.as_deref(), attempts[1].error_body.as_deref()), (Some("verbatim"), None));
     assert_eq!(attempts[1].reason.as_deref(), Some("failover"), "a reason given at the start stays");
     assert_eq!(attempts[1].usage, Some(spent));
+    assert_eq!((decision, tool_failures), (None, Vec::new()));
     assert_eq!(book.ledger.request("another").unwrap(), None);
 }
 

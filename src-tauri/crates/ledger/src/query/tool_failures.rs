@@ -58,15 +58,23 @@ impl Ledger {
     }
 }
 
+pub(super) fn of_request(connection: &Connection, request_id: &str) -> rusqlite::Result<Vec<ToolFailureRow>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM tool_failures WHERE request_id = ?1 ORDER BY seq"))?
+        .query_map([request_id], from_row)?
+        .collect()
+}
+
+const COLUMNS: &str = "request_id, ordinal, at, provider, model, tool, kind, path, message, remedy, repairs,
+                       arguments, schema_json";
+
 fn list(connection: &Connection, filter: &ToolFailureFilter) -> rusqlite::Result<Vec<ToolFailureRow>> {
     connection
-        .prepare_cached(
-            "SELECT request_id, ordinal, at, provider, model, tool, kind, path, message, remedy, repairs,
-                 arguments, schema_json
-             FROM tool_failures
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM tool_failures
              WHERE at >= ?1 AND (?2 IS NULL OR provider = ?2) AND (?3 IS NULL OR model = ?3)
              ORDER BY at DESC, seq DESC LIMIT ?4",
-        )?
+        ))?
         .query_map((filter.since_ms, &filter.provider, &filter.model, filter.limit), from_row)?
         .collect()
 }

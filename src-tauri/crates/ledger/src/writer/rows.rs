@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::chats::{MessageEnded, MessageProgress, NewMessage};
 use crate::entry::{
-    AttemptEnded, AttemptStarted, Outcome, Record, RequestSettled, RequestStarted, ToolFailed, origin_word,
+    AttemptEnded, AttemptStarted, Decided, Outcome, Record, RequestSettled, RequestStarted, ToolFailed,
+    origin_word,
 };
 
 /// Writes one record. `false` where there was nothing to write it to: an end without its start, or
@@ -19,6 +20,7 @@ pub(super) fn write(transaction: &Transaction<'_>, record: &Record) -> rusqlite:
         Record::AttemptEnded(end) => attempt_ended(transaction, end),
         Record::RequestSettled(end) => request_settled(transaction, end),
         Record::ToolFailed(failed) => tool_failed(transaction, failed),
+        Record::Decided(decided) => self::decided(transaction, decided),
         Record::MessageCreated(message) => insert_message(transaction, message),
         // A chat may be deleted while its answer still streams; then there is nothing to keep.
         Record::MessageProgress(progress) => message_progress(transaction, progress).map(|_| true),
@@ -38,16 +40,17 @@ fn execute(
 fn request_started(transaction: &Transaction<'_>, start: &RequestStarted) -> rusqlite::Result<bool> {
     execute(
         transaction,
-        "INSERT INTO requests (id, started_at, outcome, client, dialect, route, request_model, is_stream,
-                               chat_id, message_id)
-         VALUES (:id, :started_at, :outcome, :client, :dialect, :route, :request_model, :is_stream,
-                 :chat_id, :message_id)",
+        "INSERT INTO requests (id, started_at, outcome, client, dialect, operation, route, request_model,
+                               is_stream, chat_id, message_id)
+         VALUES (:id, :started_at, :outcome, :client, :dialect, :operation, :route, :request_model,
+                 :is_stream, :chat_id, :message_id)",
         named_params! {
             ":id": start.id,
             ":started_at": start.started_at,
             ":outcome": Outcome::Running,
             ":client": start.client,
             ":dialect": start.dialect,
+            ":operation": start.operation,
             ":route": start.route,
             ":request_model": start.request_model,
             ":is_stream": start.stream,
@@ -196,6 +199,15 @@ fn tool_failed(transaction: &Transaction<'_>, failed: &ToolFailed) -> rusqlite::
             ":arguments": beginning(&failed.arguments),
             ":schema": failed.schema.as_deref().map(beginning),
         },
+    )
+}
+
+fn decided(transaction: &Transaction<'_>, decided: &Decided) -> rusqlite::Result<bool> {
+    execute(
+        transaction,
+        "INSERT INTO request_decisions (seq, decision_json) SELECT seq, :decision FROM requests WHERE id = :id
+         ON CONFLICT (seq) DO UPDATE SET decision_json = excluded.decision_json",
+        named_params! { ":id": decided.request_id, ":decision": decided.decision.to_string() },
     )
 }
 
