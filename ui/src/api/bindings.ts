@@ -36,7 +36,11 @@ error_body: string | null,
 /**
  * What of the request the provider was not told as the client said it (`dropped:seed`).
  */
-notes: Array<string>, };
+notes: Array<string>, usage: UsageView | null,
+/**
+ * The provider's own id of it.
+ */
+provider_request_id: string | null, };
 export type ChatTreeView = { chat: ChatView,
 /**
  * All versions, oldest first; `parent_id` makes the tree.
@@ -70,6 +74,85 @@ export type CostLineView = { label: string,
 model: string | null, quantity: number, cost_picousd: number, };
 export type CostStatus = "reported" | "computed" | "estimated" | "unknown";
 export type CreateChatArgs = { model?: string | null, };
+/**
+ * Why a request went where it went. What the router did not say is left out.
+ */
+export type Decision = {
+/**
+ * Empty where a model was asked for by its own name.
+ */
+route: string, strategy: string, task: DecisionTask | null,
+/**
+ * The route's rule that matched, from 0.
+ */
+rule: number | null,
+/**
+ * In the order in which they would be asked; those out of the question last.
+ */
+candidates: Array<DecisionCandidate>,
+/**
+ * What happened, in its order.
+ */
+steps: Array<DecisionStep>,
+/**
+ * Budgets that are nearly used up.
+ */
+budgets: Array<string>, };
+export type DecisionCandidate = { provider: string, model: string,
+/**
+ * From 1; `None` where it was out of the question.
+ */
+rank: number | null,
+/**
+ * What spoke against it (`circuit_open`, `limited`, `too_long`).
+ */
+why: string | null,
+/**
+ * By the strategy; less is better.
+ */
+score: number | null,
+/**
+ * Pico-dollars, as text.
+ */
+estimated_cost: string | null, ttft_p95_ms: number | null,
+/**
+ * Of the scarcest limit, 0 to 1.
+ */
+quota_left: number | null,
+/**
+ * The conversation's own target.
+ */
+sticky: boolean, };
+export type DecisionStep = {
+/**
+ * Since the request came.
+ */
+at_ms: number,
+/**
+ * `asked`, `passed_over`, `waited`, `failed`, `lost`, `answered`, `seam`, `gave_up`.
+ */
+what: string, provider: string | null, model: string | null,
+/**
+ * Why it was asked (`first`, `retry`, `failover`, `hedge`, `check`, `probe`, `continue`).
+ */
+why: string | null,
+/**
+ * Why it was passed over.
+ */
+against: string | null,
+/**
+ * Why it failed.
+ */
+cause: string | null, wait_ms: number | null,
+/**
+ * Where in the answer, in characters, another model went on.
+ */
+at_chars: number | null, };
+export type DecisionTask = {
+/**
+ * `simple`, `standard`, `complex`.
+ */
+class: string, why: string, };
 /**
  * No arguments.
  */
@@ -138,6 +221,15 @@ export type ListChatsArgs = {
  * Words to look for in titles and messages.
  */
 query?: string | null, };
+export type ListRequestsArgs = { filter: RequestFilter,
+/**
+ * Only those behind this one; the newest where it is left out.
+ */
+before?: RequestKey | null,
+/**
+ * At most so many, from 1 to 1,000.
+ */
+limit: number, };
 export type MessageRole = "user" | "assistant" | "system";
 export type MessageState = "complete" | "streaming" | "stopped" | "failed" | "interrupted" | "truncated";
 export type MessageView = { id: string, chat_id: string, parent_id: string | null, role: MessageRole, text: string, reasoning: string, tool_calls: Array<ToolCallView>, model: string | null, state: MessageState, error: ErrorView | null, created_at: number, request_id: string | null, receipt: Receipt | null, };
@@ -260,15 +352,113 @@ export type RegenerateArgs = {
 message_id: string, model?: string | null, };
 export type RenameChatArgs = { id: string, title: string, };
 export type RequestEvent = { id: string, };
+export type RequestField = "provider" | "tried" | "model" | "client" | "route" | "outcome" | "error" | "operation" | "text";
+/**
+ * What a request is looked for by. All of it must hold; what is left out holds for all.
+ */
+export type RequestFilter = { terms?: Array<RequestTerm> | null,
+/**
+ * Started at this time or later.
+ */
+since_at?: number | null,
+/**
+ * Started before this time.
+ */
+until_at?: number | null,
+/**
+ * Known to have cost more.
+ */
+cost_over_picousd?: number | null,
+/**
+ * Asked of more than one target in turn.
+ */
+is_switched?: boolean | null,
+/**
+ * Only these, where there are any.
+ */
+ids?: Array<string> | null, };
+/**
+ * A request's place in the order of all.
+ */
+export type RequestKey = { started_at: number, id: string, };
+/**
+ * A request as a list shows it.
+ */
+export type RequestLine = { id: string, started_at: number,
+/**
+ * `running`, `ok`, `failed`, `truncated`, `cancelled`, `interrupted`.
+ */
+status: string,
+/**
+ * `None` is the chat window, or nobody known.
+ */
+client: string | null, dialect: string, operation: string | null, route: string | null, request_model: string, stream: boolean,
+/**
+ * Who answered; while it runs, who is being asked.
+ */
+provider: string | null, model: string | null, attempts: number,
+/**
+ * Of the attempts, those at another target than the one before.
+ */
+switches: number, http_status: number | null, error_kind: string | null, time_to_first_token_ms: number | null, duration_ms: number | null, input_tokens: number | null, output_tokens: number | null, cost_picousd: number | null, cost_status: CostStatus, };
+export type RequestPage = {
+/**
+ * The newest first.
+ */
+rows: Array<RequestLine>,
+/**
+ * There are older ones.
+ */
+has_more: boolean, };
+/**
+ * One word of a search; `*` stands for anything.
+ */
+export type RequestTerm = { field: RequestField, value: string,
+/**
+ * Whatever does not match.
+ */
+is_not: boolean, };
+/**
+ * Over everything that a filter lets through.
+ */
+export type RequestTotals = { requests: number, cost_picousd: number,
+/**
+ * Ended with a cost that is not known, and is not in the sum.
+ */
+unknown: number, };
 export type RequestView = { id: string, started_at: number,
 /**
  * `None` is the chat window.
  */
-client: string | null, dialect: string, route: string | null, provider: string | null, request_model: string, response_model: string | null, stream: boolean, status: string, http_status: number | null, error_kind: string | null, error_message: string | null, finish_reason: string | null, finish_reason_raw: string | null, usage: UsageView | null, cost_picousd: number | null, cost_status: CostStatus, cost_lines: Array<CostLineView>,
+client: string | null, dialect: string,
+/**
+ * `chat`, `embeddings`; `None` where it is not known.
+ */
+operation: string | null,
+/**
+ * The chat that it belongs to, and the answer's message in it.
+ */
+chat_id: string | null, message_id: string | null, route: string | null, provider: string | null,
+/**
+ * As the provider was asked for it.
+ */
+model: string | null, request_model: string, response_model: string | null, stream: boolean, status: string, http_status: number | null, error_kind: string | null, error_message: string | null, finish_reason: string | null, finish_reason_raw: string | null, usage: UsageView | null, cost_picousd: number | null, cost_status: CostStatus, cost_lines: Array<CostLineView>,
 /**
  * For people: why the cost is less certain, or unknown.
  */
-cost_notes: Array<string>, duration_ms: number | null, time_to_first_token_ms: number | null, attempts: Array<AttemptView>, };
+cost_notes: Array<string>, duration_ms: number | null, time_to_first_token_ms: number | null,
+/**
+ * Of the prices that were used.
+ */
+price_version: string | null, attempts: Array<AttemptView>,
+/**
+ * Why it went where it went; `None` where nothing was decided, or not yet.
+ */
+decision: Decision | null,
+/**
+ * Checks of the answer that failed.
+ */
+tool_failures: Array<ToolFailure>, };
 export type RouteView = { name: string, strategy: string, targets: Array<TargetView>, };
 export type SaveProviderArgs = { id: string, kind: string, base_url?: string | null, protocol?: string | null,
 /**
@@ -341,6 +531,39 @@ export type StatusArgs = {
  */
 utc_offset_minutes?: number, };
 export type StopArgs = { message_id: string, };
+/**
+ * A request that went on at another target.
+ */
+export type Switch = { request_id: string,
+/**
+ * When the second target was asked.
+ */
+at: number, from_provider: string, from_model: string, to_provider: string, to_model: string,
+/**
+ * `failover`, `hedge`, `continue`, `check`.
+ */
+reason: string | null,
+/**
+ * The first target's error.
+ */
+error_kind: string | null, error_message: string | null, http_status: number | null,
+/**
+ * From asking the first to asking the second.
+ */
+after_ms: number,
+/**
+ * The request was answered, or is being answered still.
+ */
+is_saved: boolean, };
+export type SwitchesArgs = {
+/**
+ * How far back.
+ */
+minutes: number,
+/**
+ * At most so many, from 1 to 1,000.
+ */
+limit: number, };
 export type TargetView = { provider: string, model: string, };
 /**
  * Since midnight UTC or, where the window said its offset, since its own midnight.
@@ -452,6 +675,9 @@ export interface Commands {
   "chat.send": { args: SendArgs; result: SendResult };
   "chat.regenerate": { args: RegenerateArgs; result: SendResult };
   "chat.stop": { args: StopArgs; result: null };
+  "requests.list": { args: ListRequestsArgs; result: RequestPage };
+  "requests.totals": { args: RequestFilter; result: RequestTotals };
+  "requests.switches": { args: SwitchesArgs; result: Array<Switch> };
   "requests.get": { args: IdArgs; result: RequestView };
   "health.list": { args: HealthArgs; result: Array<HealthRow> };
   "tools.failures": { args: ToolFailuresArgs; result: Array<ToolFailure> };

@@ -1,6 +1,6 @@
 /** A core in memory, for tests and for the page under `dev/`. It is not part of the build. */
 import { type Backend, ControlError, type EventListener } from "../api/backend";
-import type { AppStatus, ChatView, Commands, HealthRow, LampState, MessageView, ModelView, ProviderView, SpendSummary, WatchItem } from "../api/bindings";
+import type { AppStatus, ChatView, Commands, Decision, HealthRow, LampState, MessageView, ModelView, ProviderView, SpendSummary, WatchItem } from "../api/bindings";
 
 type Watcher = { messageId: string; onItem(item: WatchItem): void; onLost(error: ControlError): void };
 
@@ -220,13 +220,33 @@ const TOOL_FAILURE = (now: number): Commands["tools.failures"]["result"][number]
   request_id: "0199a2b4-77aa-7c31-9d5e-000000000001", ordinal: 0, at: now - 60_000, provider: "groq", model: "gpt-oss-120b", tool: "get_weather", kind: "schema_mismatch", path: "/days", message: "`/days` is string where the schema wants integer.", remedy: "repaired", repairs: "to_number", arguments: '{"city":"Oslo","days":"3"}', schema: null,
 });
 
+const candidate = { rank: null, why: null, score: null, estimated_cost: null, ttft_p95_ms: null, quota_left: null, sticky: false };
+const step = { provider: null, model: null, why: null, against: null, cause: null, wait_ms: null, at_chars: null };
+const DECISION: Decision = {
+  route: "deep", strategy: "score", task: { class: "complex", why: "it brings 14 tools" }, rule: 1, budgets: ["daily"],
+  candidates: [
+    { ...candidate, provider: "anthropic", model: "claude-sonnet-5", rank: 1, score: 0.09, estimated_cost: "18400000000", ttft_p95_ms: 1_210, quota_left: 0.62, sticky: true },
+    { ...candidate, provider: "openai", model: "gpt-5.4", rank: 2, score: 0.16, estimated_cost: "21000000000", ttft_p95_ms: 980, quota_left: 0.91 },
+    { ...candidate, provider: "groq", model: "gpt-oss-120b", why: "circuit_open" },
+    { ...candidate, provider: "google", model: "gemini-3.8-flash", why: "condition" },
+    { ...candidate, provider: "mistral", model: "mistral-medium-3.5", why: "parked" },
+  ],
+  steps: [
+    { ...step, at_ms: 0, what: "asked", provider: "anthropic", model: "claude-sonnet-5", why: "first" },
+    { ...step, at_ms: 640, what: "failed", provider: "anthropic", model: "claude-sonnet-5", cause: "failed" },
+    { ...step, at_ms: 640, what: "passed_over", provider: "groq", model: "gpt-oss-120b", against: "circuit_open" },
+    { ...step, at_ms: 700, what: "asked", provider: "openai", model: "gpt-5.4", why: "failover" },
+    { ...step, at_ms: 11_300, what: "answered", provider: "openai", model: "gpt-5.4" },
+  ],
+};
+
 const REQUEST = (now: number): Commands["requests.get"]["result"] => ({
-  id: "0199a2b4-77aa-7c31-9d5e-000000000001", started_at: now - 180_000, client: null, dialect: "control", route: "deep", provider: "openai", request_model: "deep", response_model: "gpt-5.4", stream: true, status: "succeeded", http_status: 200, error_kind: null, error_message: null, finish_reason: "stop", finish_reason_raw: "stop",
+  id: "0199a2b4-77aa-7c31-9d5e-000000000001", started_at: now - 180_000, client: null, dialect: "chat", operation: "chat", chat_id: "c1", message_id: "m2", route: "deep", provider: "openai", model: "gpt-5.4", request_model: "deep", response_model: "gpt-5.4", stream: true, status: "ok", http_status: 200, error_kind: null, error_message: null, finish_reason: "stop", finish_reason_raw: "stop",
   usage: { input: 6176, cache_read: 2048, cache_write: 0, output: 730, reasoning: 204 }, cost_picousd: 0.0197 * USD, cost_status: "computed", cost_lines: [{ label: "input", model: null, quantity: 4128, cost_picousd: 0.01032 * USD }, { label: "cache_read", model: null, quantity: 2048, cost_picousd: 0.000512 * USD }, { label: "output", model: null, quantity: 730, cost_picousd: 0.008868 * USD }],
-  cost_notes: [], duration_ms: 11_300, time_to_first_token_ms: 840,
+  cost_notes: [], duration_ms: 11_300, time_to_first_token_ms: 1_690, price_version: "2026-11-20", decision: DECISION, tool_failures: [TOOL_FAILURE(now)],
   attempts: [
-    { id: "a1", ordinal: 0, provider: "anthropic", model: "claude-sonnet-5", outcome: "failed", error_kind: "overloaded", http_status: 529, reason: "first", error_message: "Overloaded", duration_ms: 640, time_to_first_token_ms: null, cost_picousd: null, cost_status: "unknown", started_at: now - 180_000, lane: null, unknown_frames: 0, malformed_frames: 0, error_body: '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}', notes: [] },
-    { id: "a2", ordinal: 1, provider: "openai", model: "gpt-5.4", outcome: "succeeded", error_kind: null, http_status: 200, reason: "failover", error_message: null, duration_ms: 10_600, time_to_first_token_ms: 840, cost_picousd: 0.0197 * USD, cost_status: "computed", started_at: now - 179_000, lane: "translated", unknown_frames: 1, malformed_frames: 2, error_body: null, notes: ["dropped:seed", "schema:minimum in response_format/properties/age"] },
+    { id: "a1", ordinal: 0, provider: "anthropic", model: "claude-sonnet-5", outcome: "failed", error_kind: "overloaded", http_status: 529, reason: "first", error_message: "Overloaded", duration_ms: 640, time_to_first_token_ms: null, cost_picousd: null, cost_status: "unknown", started_at: now - 180_000, lane: null, unknown_frames: 0, malformed_frames: 0, error_body: '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}', notes: [], usage: null, provider_request_id: "req_011CVk7Tq9" },
+    { id: "a2", ordinal: 1, provider: "openai", model: "gpt-5.4", outcome: "ok", error_kind: null, http_status: 200, reason: "failover", error_message: null, duration_ms: 10_600, time_to_first_token_ms: 840, cost_picousd: 0.0197 * USD, cost_status: "computed", started_at: now - 179_000, lane: "translated", unknown_frames: 1, malformed_frames: 2, error_body: null, notes: ["dropped:seed", "schema:minimum in response_format/properties/age"], usage: { input: 6176, cache_read: 2048, cache_write: 0, output: 730, reasoning: 204 }, provider_request_id: "chatcmpl-CdR2w8" },
   ],
 });
 

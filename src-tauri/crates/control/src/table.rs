@@ -31,6 +31,9 @@ macro_rules! with_commands {
             "chat.send" => chat::send(SendArgs) -> SendResult;
             "chat.regenerate" => chat::regenerate(RegenerateArgs) -> SendResult;
             "chat.stop" => chat::stop(StopArgs) -> ();
+            "requests.list" => requests::list(ListRequestsArgs) -> RequestPage;
+            "requests.totals" => requests::totals(RequestFilter) -> RequestTotals;
+            "requests.switches" => requests::switches(SwitchesArgs) -> Vec<SwitchView>;
             "requests.get" => requests::get(IdArgs) -> RequestView;
             "health.list" => health::list(HealthArgs) -> Vec<HealthRow>;
             "tools.failures" => tools::failures(ToolFailuresArgs) -> Vec<ToolFailureView>;

@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+mod traffic;
+
+pub use traffic::*;
+
 /// No arguments.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
 #[ts(type = "Record<string, never>")]
@@ -537,8 +541,15 @@ pub struct RequestView {
     /// `None` is the chat window.
     pub client: Option<String>,
     pub dialect: String,
+    /// `chat`, `embeddings`; `None` where it is not known.
+    pub operation: Option<String>,
+    /// The chat that it belongs to, and the answer's message in it.
+    pub chat_id: Option<String>,
+    pub message_id: Option<String>,
     pub route: Option<String>,
     pub provider: Option<String>,
+    /// As the provider was asked for it.
+    pub model: Option<String>,
     pub request_model: String,
     pub response_model: Option<String>,
     pub stream: bool,
@@ -556,7 +567,13 @@ pub struct RequestView {
     pub cost_notes: Vec<String>,
     pub duration_ms: Option<i64>,
     pub time_to_first_token_ms: Option<i64>,
+    /// Of the prices that were used.
+    pub price_version: Option<String>,
     pub attempts: Vec<AttemptView>,
+    /// Why it went where it went; `None` where nothing was decided, or not yet.
+    pub decision: Option<DecisionView>,
+    /// Checks of the answer that failed.
+    pub tool_failures: Vec<ToolFailureView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -596,6 +613,9 @@ pub struct AttemptView {
     pub error_body: Option<String>,
     /// What of the request the provider was not told as the client said it (`dropped:seed`).
     pub notes: Vec<String>,
+    pub usage: Option<UsageView>,
+    /// The provider's own id of it.
+    pub provider_request_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]

@@ -3,12 +3,12 @@
 use canonical::Usage;
 use gateway::Receipt as EngineReceipt;
 use ledger::chats::{ReceiptUsage, StoredMessage};
-use ledger::{AttemptRow, Chat, ChatSummary, RequestDetail};
+use ledger::{AttemptRow, Chat, ChatSummary, RequestDetail, ToolFailureRow};
 use serde_json::Value;
 
 use crate::types::{
     AttemptView, ChatView, CostLineView, CostStatus, ErrorView, MessageRole, MessageState, MessageView,
-    Receipt, RequestView, ToolCallView, UsageView,
+    Receipt, RequestView, ToolCallView, ToolFailureView, UsageView,
 };
 
 pub(crate) const fn cost_status(status: ledger::CostStatus) -> CostStatus {
@@ -142,8 +142,16 @@ pub(crate) fn chat(chat: Chat, messages: &[StoredMessage]) -> ChatView {
 }
 
 pub(crate) fn request(detail: RequestDetail) -> RequestView {
-    let RequestDetail { request: row, attempts } = detail;
+    let RequestDetail { request: row, attempts, decision, tool_failures } = detail;
     RequestView {
+        operation: row.operation,
+        chat_id: row.chat_id,
+        message_id: row.message_id,
+        model: row.model,
+        price_version: row.price_version,
+        // What another version wrote may have parts that this one cannot read.
+        decision: decision.and_then(|decision| serde_json::from_value(decision).ok()),
+        tool_failures: tool_failures.into_iter().map(tool_failure).collect(),
         usage: row.usage.as_ref().map(usage),
         cost_lines: cost_lines(row.cost_lines.as_ref()),
         cost_notes: cost_notes(row.cost_lines.as_ref()),
@@ -211,6 +219,26 @@ fn attempt(row: AttemptRow) -> AttemptView {
         malformed_frames: row.malformed_frames,
         error_body: row.error_body,
         notes: row.notes,
+        usage: row.usage.as_ref().map(usage),
+        provider_request_id: row.provider_request_id,
         started_at: row.started_at,
+    }
+}
+
+pub(crate) fn tool_failure(row: ToolFailureRow) -> ToolFailureView {
+    ToolFailureView {
+        request_id: row.request_id,
+        ordinal: row.ordinal,
+        at: row.at,
+        provider: row.provider,
+        model: row.model,
+        tool: row.tool,
+        kind: row.kind,
+        path: row.path,
+        message: row.message,
+        remedy: row.remedy,
+        repairs: row.repairs,
+        arguments: row.arguments,
+        schema: row.schema,
     }
 }

@@ -1,11 +1,12 @@
 //! Tool calls and structured answers that were wrong.
 
-use ledger::{ToolFailureCount, ToolFailureFilter, ToolFailureRow};
+use ledger::{ToolFailureCount, ToolFailureFilter};
 
 use super::health::MOST_MINUTES;
 use crate::control::Control;
 use crate::error::{ControlError, Result};
 use crate::types::{HealthArgs, ToolFailureCountView, ToolFailureView, ToolFailuresArgs};
+use crate::views;
 
 /// Rows of one answer at most; each may carry some KiB.
 const MOST_ROWS: u32 = 500;
@@ -19,7 +20,7 @@ pub(crate) async fn failures(control: &Control, args: ToolFailuresArgs) -> Resul
     let ToolFailuresArgs { provider, model, limit, .. } = args;
     let filter = ToolFailureFilter { provider, model, since_ms, limit };
     let rows = control.ledger(move |ledger| ledger.tool_failures(&filter)).await?;
-    Ok(rows.into_iter().map(view).collect())
+    Ok(rows.into_iter().map(views::tool_failure).collect())
 }
 
 /// By provider, model and kind.
@@ -29,29 +30,11 @@ pub(crate) async fn counts(control: &Control, args: HealthArgs) -> Result<Vec<To
     Ok(counts.into_iter().map(count_view).collect())
 }
 
-fn since(control: &Control, minutes: u32) -> Result<i64> {
+pub(super) fn since(control: &Control, minutes: u32) -> Result<i64> {
     if minutes == 0 || minutes > MOST_MINUTES {
         return Err(ControlError::invalid(format!("`minutes` must be from 1 to {MOST_MINUTES}.")));
     }
     Ok(control.gateway().clock().now_ms() - i64::from(minutes) * 60_000)
-}
-
-fn view(row: ToolFailureRow) -> ToolFailureView {
-    ToolFailureView {
-        request_id: row.request_id,
-        ordinal: row.ordinal,
-        at: row.at,
-        provider: row.provider,
-        model: row.model,
-        tool: row.tool,
-        kind: row.kind,
-        path: row.path,
-        message: row.message,
-        remedy: row.remedy,
-        repairs: row.repairs,
-        arguments: row.arguments,
-        schema: row.schema,
-    }
 }
 
 fn count_view(count: ToolFailureCount) -> ToolFailureCountView {

@@ -193,3 +193,50 @@ async fn a_new_chat_asks_the_first_provider_that_can_answer_and_then_what_was_as
     assert_eq!(chat["model"], "locked/a");
     assert_eq!(core.call("chats.create", json!({})).await["model"], "locked/a");
 }
+
+#[tokio::test]
+async fn requests_come_in_pages_that_can_be_searched() {
+    let core = Core::start().await;
+    core.answer("Explain tea", "rehearsal/fast").await;
+    core.answer("Explain coffee", "rehearsal/fast").await;
+    let page = core.call("requests.list", json!({"limit": 1})).await;
+    assert_eq!((page["rows"].as_array().unwrap().len(), &page["has_more"]), (1, &json!(true)));
+    let newest = &page["rows"][0];
+    assert_eq!((&newest["status"], &newest["operation"]), (&json!("ok"), &json!("chat")));
+    let before = json!({"started_at": newest["started_at"], "id": newest["id"]});
+    let rest = core.call("requests.list", json!({"limit": 9, "before": before})).await;
+    assert_eq!((rest["rows"].as_array().unwrap().len(), &rest["has_more"]), (1, &json!(false)));
+    assert_ne!(rest["rows"][0]["id"], newest["id"]);
+
+    let nothing = json!({"terms": [{"field": "provider", "value": "rehearsal", "is_not": true}]});
+    assert_eq!(core.call("requests.list", json!({"limit": 9, "filter": nothing})).await["rows"], json!([]));
+    assert_eq!(core.call("requests.totals", nothing).await["requests"], 0);
+    let totals = core.call("requests.totals", json!({})).await;
+    assert_eq!(totals, json!({"requests": 2, "cost_picousd": 0, "unknown": 0}));
+    let refused = core.ask("requests.list", json!({"limit": 0})).await.unwrap_err();
+    assert_eq!(refused.kind, ControlErrorKind::Invalid);
+
+    let whole = core.call("requests.get", json!({"id": newest["id"]})).await;
+    assert_eq!((&whole["operation"], &whole["tool_failures"]), (&json!("chat"), &json!([])));
+    assert!(whole["chat_id"].is_string() && whole["attempts"][0]["usage"]["input"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_request_that_went_on_elsewhere_is_on_the_timeline_with_its_cause() {
+    let settings = "[discovery]\nenabled = false\n\n[[provider]]\nid = \"dead\"\n\
+                    kind = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:9/v1\"\nkey = \"none\"\n\n\
+                    [[route]]\nname = \"deep\"\ntargets = [{ provider = \"dead\", model = \"m\" }, \
+                    { provider = \"rehearsal\", model = \"fast\" }]\n";
+    let core = Core::start_with(settings).await;
+    let answer = core.answer("Explain tea", "deep").await;
+    let switches = core.call("requests.switches", json!({"minutes": 60, "limit": 10})).await;
+    let switches = switches.as_array().unwrap();
+    assert_eq!(switches.len(), 1, "{switches:?}");
+    let seen = &switches[0];
+    assert_eq!((&seen["from_provider"], &seen["to_provider"]), (&json!("dead"), &json!("rehearsal")));
+    assert_eq!((&seen["error_kind"], &seen["is_saved"]), (&json!("network"), &json!(true)));
+    assert_eq!(seen["request_id"].as_str(), answer.request_id.as_deref());
+    let tried = json!({"terms": [{"field": "tried", "value": "dead"}]});
+    let page = core.call("requests.list", json!({"limit": 9, "filter": tried})).await;
+    assert_eq!((&page["rows"][0]["switches"], &page["rows"][0]["route"]), (&json!(1), &json!("deep")));
+}
