@@ -8,6 +8,8 @@
 //! - [`plan`]: the plan, and the one policy for what follows a failed attempt.
 
 pub mod classify;
+pub mod health;
+pub mod histogram;
 pub mod plan;
 pub mod planner;
 pub mod policy;
