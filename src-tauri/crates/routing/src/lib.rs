@@ -7,6 +7,7 @@
 //! - [`planner`]: a request's candidates → a [`Plan`].
 //! - [`plan`]: the plan, and the one policy for what follows a failed attempt.
 
+pub mod circuit;
 pub mod classify;
 pub mod health;
 pub mod histogram;
