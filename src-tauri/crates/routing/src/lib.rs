@@ -14,6 +14,8 @@ pub mod histogram;
 pub mod plan;
 pub mod planner;
 pub mod policy;
+pub mod share;
+pub mod sticky;
 pub mod strategies;
 pub mod time;
 
