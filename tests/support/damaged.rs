@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-mod binary;
+pub mod binary;
 
 pub use binary::messages as binary_messages;
 

@@ -14,4 +14,5 @@ pub mod laws;
 pub mod quirks;
 pub mod reading;
 pub mod replay;
+pub mod scripted;
 pub mod upstream;

@@ -75,7 +75,8 @@ fn name(message: &[u8]) -> String {
     events(message).pop().map(|Event { name, .. }| name).unwrap_or_default()
 }
 
-fn message(name: &str, payload: &[u8]) -> Vec<u8> {
+/// One message with checksums that fit.
+pub fn message(name: &str, payload: &[u8]) -> Vec<u8> {
     let mut headers = Vec::new();
     for (header, value) in
         [(":event-type", name), (":content-type", "application/json"), (":message-type", "event")]
