@@ -8,6 +8,7 @@
 //! - [`embedding`]: texts → vectors.
 //! - [`grammar`]: the laws that a sequence of events obeys.
 //! - [`usage`], [`money`]: tokens and cost, in one convention each.
+//! - [`glob`]: names with wildcards.
 //! - [`error`]: what went wrong, whose fault it is and what to do next.
 
 pub mod embedding;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod extensions;
 pub mod fold;
+pub mod glob;
 pub mod grammar;
 pub mod money;
 pub mod request;

@@ -1,41 +1,13 @@
 //! Names of models with wildcards.
 
+use canonical::glob::fits;
+
 /// Whether `globs` mean `model`: one of them does, and none of the exceptions (`!…`).
 pub(super) fn matches(globs: &[String], model: &str) -> bool {
-    let model = model.to_lowercase();
-    let last = model.rsplit('/').next().unwrap_or(&model);
-    let means = |glob: &str| {
-        let glob = glob.to_lowercase();
-        fits(glob.as_bytes(), model.as_bytes()) || fits(glob.as_bytes(), last.as_bytes())
-    };
+    let last = model.rsplit('/').next().unwrap_or(model);
+    let means = |glob: &str| fits(glob, model) || fits(glob, last);
     let is_excepted = globs.iter().filter_map(|glob| glob.strip_prefix('!')).any(means);
     !is_excepted && globs.iter().any(|glob| !glob.starts_with('!') && means(glob))
-}
-
-/// `*` stands for anything, `?` for one byte. Goes back to the last `*` alone, so that a hostile
-/// name costs no more than the product of both lengths.
-fn fits(glob: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut here) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while here < text.len() {
-        match glob.get(at) {
-            Some(b'*') => {
-                star = Some((at, here));
-                at += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[here] => {
-                at += 1;
-                here += 1;
-            }
-            _ => {
-                let Some((back, from)) = star else { return false };
-                star = Some((back, from + 1));
-                at = back + 1;
-                here = from + 1;
-            }
-        }
-    }
-    glob[at..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]
