@@ -3,14 +3,19 @@
 //! Decisions only. Time is an argument and so is chance ([`Draw`]); nothing here waits, opens a
 //! socket or remembers a request.
 //!
+//! - [`limit`]: what may leave for a target now; [`budget`]: what may be spent. Reserved before,
+//!   settled after.
+//! - [`classify`]: how much a request asks of a model.
 //! - [`strategies`]: the ways to rank a route's targets, one file each.
 //! - [`planner`]: a request's candidates → a [`Plan`].
 //! - [`plan`]: the plan, and the one policy for what follows a failed attempt.
 
+pub mod budget;
 pub mod circuit;
 pub mod classify;
 pub mod health;
 pub mod histogram;
+pub mod limit;
 pub mod plan;
 pub mod planner;
 pub mod policy;
