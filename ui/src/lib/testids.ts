@@ -12,8 +12,6 @@ export const testids = {
   navChat: "nav-chat",
   navHealth: "nav-health",
   navSpend: "nav-spend",
-  navRequests: "nav-requests",
-  navRoutes: "nav-routes",
   navSettings: "nav-settings",
   messageUser: "message-user",
   messageAssistant: "message-assistant",
@@ -48,9 +46,5 @@ export const testids = {
   spendToday: "spend-today",
   spendMonth: "spend-month",
   spendRow: "spend-row",
-  requestLog: "request-log",
-  requestRow: "request-row",
-  requestSearch: "request-search",
-  requestInspector: "request-inspector",
   palette: "palette",
 } as const;

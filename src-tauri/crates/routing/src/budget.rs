@@ -125,6 +125,11 @@ impl Default for Budgets {
 }
 
 impl Budgets {
+    /// No budget was set: nothing has to be asked.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
     /// Puts `rules` in the place of those before. What is spent stays with the name; where a rule now
     /// counts something else (another scope, another period), [`Self::seed`] tells what.
     pub fn set(&mut self, rules: &[BudgetRule], zone: &TimeZone, now: Now) {

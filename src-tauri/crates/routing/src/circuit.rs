@@ -81,6 +81,17 @@ pub enum State {
     },
 }
 
+impl State {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open { .. } => "open",
+            Self::HalfOpen { .. } => "half_open",
+            Self::Ramp { .. } => "ramp",
+        }
+    }
+}
+
 /// One attempt was let through; it comes back with what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
@@ -217,8 +228,8 @@ impl Circuit {
 
 impl Circuit {
     /// Lets one attempt through, or not. `early`: every other target is closed, too; an open
-    /// circuit then lets a probe through before its time, once a second. Deadlines that the
-    /// provider set hold all the same.
+    /// circuit then lets a probe through before its time, once a second, and a parked one an
+    /// attempt. When the provider said to come back holds all the same.
     pub fn admit(&mut self, policy: &CircuitPolicy, now: Duration, early: bool) -> Option<Admitted> {
         match self.verdict(policy, now) {
             Verdict::Free | Verdict::Share(_) => Some(Admitted { is_probe: false, epoch: self.epoch }),
@@ -226,7 +237,24 @@ impl Circuit {
             Verdict::Closed { why: Blocked::CircuitOpen, .. } if early && self.may_probe_early(now) => {
                 Some(self.probe(now, true))
             }
+            // The key may have been mended where we cannot see it.
+            Verdict::Closed { why: Blocked::Parked, .. }
+                if early && now >= self.cooling_until && self.may_probe_early(now) =>
+            {
+                self.try_parked(now)
+            }
             Verdict::Closed { .. } => None,
+        }
+    }
+
+    fn try_parked(&mut self, now: Duration) -> Option<Admitted> {
+        self.last_try = now;
+        match self.phase_at(now) {
+            Phase::Closed { .. } | Phase::Ramp { .. } => {
+                Some(Admitted { is_probe: false, epoch: self.epoch })
+            }
+            Phase::Open { .. } => Some(self.probe(now, true)),
+            Phase::Probing { .. } => None,
         }
     }
 
@@ -263,6 +291,7 @@ impl Circuit {
             return;
         }
         self.in_a_row = 0;
+        self.parked_until = Duration::ZERO;
         match &mut self.phase {
             Phase::Probing { .. } => self.answering(policy, admitted, now),
             Phase::Ramp { seen, .. } => seen.ok = seen.ok.saturating_add(1),

@@ -1,32 +1,39 @@
-//! The points: which target a request goes to, and what happens after a failure.
+//! The points: which target a request goes to, what happens after a failure, and why.
 //!
-//! Decisions only. Time is an argument and so is chance ([`Draw`]); nothing here waits, opens a
-//! socket or remembers a request.
+//! Decisions only. Time is an argument ([`Now`]) and so is chance ([`Draw`]); nothing here waits or
+//! opens a socket. [`Router`] is the whole of it: a gateway drives it with real requests, a
+//! simulator with modelled ones.
 //!
-//! - [`limit`]: what may leave for a target now; [`budget`]: what may be spent. Reserved before,
-//!   settled after.
-//! - [`classify`]: how much a request asks of a model.
-//! - [`strategies`]: the ways to rank a route's targets, one file each.
-//! - [`planner`]: a request's candidates → a [`Plan`].
-//! - [`plan`]: the plan, and the one policy for what follows a failed attempt.
+//! - [`policy`]: what the user asks for. [`ask`]: what a request is like. [`classify`]: how hard.
+//! - [`router`]: the four turns of a request. [`run`]: one request on its way. [`strategies`]: the
+//!   ways to rank targets, [`condition`]: the rules' words.
+//! - [`health`], [`circuit`], [`limit`], [`budget`], [`share`], [`sticky`]: what is remembered.
+//! - [`decision`]: why, as data.
 
+pub mod ask;
 pub mod budget;
 pub mod circuit;
 pub mod classify;
+pub mod condition;
+pub mod decision;
 pub mod health;
 pub mod histogram;
 pub mod limit;
 pub mod plan;
-pub mod planner;
 pub mod policy;
+pub mod router;
+pub mod run;
 pub mod share;
 pub mod sticky;
 pub mod strategies;
+mod target;
 pub mod time;
 
-pub use plan::{Plan, Progress, Step};
-pub use planner::plan;
+pub use ask::{Ask, Facts};
+pub use decision::{Decision, Why};
 pub use policy::{Policy, Route, RouteTarget};
+pub use router::{Ended, Planned, Router, RouterView};
+pub use run::{GaveUp, Hopeless, Permit, Run, Step};
 pub use strategies::{Candidate, STRATEGIES, Strategy, StrategyId};
 pub use time::Now;
 

@@ -49,17 +49,16 @@ pub(crate) async fn admit(core: &Arc<Core>, snapshot: &Arc<Snapshot>, name: &str
 
 /// The route that `name` is, where it is one.
 pub(crate) fn route_of(snapshot: &Snapshot, name: &str) -> Option<String> {
-    snapshot.config.routes.iter().find(|route| route.name() == name).map(|route| route.name().to_owned())
+    snapshot.config.routes.iter().find(|route| route.name == name).map(|route| route.name.clone())
 }
 
 /// A route, or a provider and a model.
 fn by_name(snapshot: &Snapshot, name: &str) -> Option<Admitted> {
-    if let Some(found) = snapshot.config.routes.iter().find(|route| route.name() == name) {
-        let route = &found.route;
+    if let Some(route) = snapshot.config.routes.iter().find(|route| route.name == name) {
         return Some(Admitted {
             route: Some(route.name.clone()),
             strategy: route.strategy,
-            targets: route.targets.iter().map(|it| it.target.clone()).collect(),
+            targets: route.targets.clone(),
         });
     }
     let (provider, model) = name.split_once('/').filter(|(_, model)| !model.is_empty())?;

@@ -1,7 +1,8 @@
 //! How far a request has come along its plan: which target is next, why, and after which pause.
 
 use canonical::Error;
-use routing::{Draw, Plan, Progress, Step, Target};
+use routing::plan::{Plan, Progress, Step};
+use routing::{Draw, Target};
 use tokio::time::{Instant, sleep_until};
 
 use super::admit::Admitted;
@@ -18,7 +19,7 @@ pub(super) struct Course {
 
 impl Course {
     pub(super) fn new(admitted: &Admitted, deadline: Instant) -> Self {
-        let plan = routing::plan(admitted.targets.clone(), admitted.strategy, &mut Draw::new(&mut chance));
+        let plan = Plan { targets: admitted.targets.clone() };
         let progress = Progress { position: 0, attempts_here: 1 };
         Self { plan, progress, why: Why::First, deadline }
     }

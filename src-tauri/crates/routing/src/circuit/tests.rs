@@ -292,7 +292,10 @@ fn cooling_and_parking_admit_nothing_and_only_extend() {
         set(&mut rig.circuit, s(60));
         set(&mut rig.circuit, s(20));
         assert_eq!(rig.at(59).verdict(), closed(s(60), why));
-        assert_eq!((rig.admit(), rig.admit_early()), (None, None));
+        // A key that was mended elsewhere is found out where nothing else is left.
+        let (plain, early) = (rig.admit(), rig.admit_early());
+        assert_eq!((plain, early.is_some()), (None, why == Blocked::Parked));
+        assert_eq!(rig.admit_early(), None, "once a second");
         assert_eq!(rig.at(60).verdict(), Verdict::Free);
     }
 }
@@ -436,6 +439,7 @@ proptest! {
         for event in events {
             let before = rig.verdict();
             let state = rig.state();
+            let mut was_cleared = false;
             let mut take = |which: usize| {
                 (!in_flight.is_empty()).then(|| { let which = which % in_flight.len(); in_flight.swap_remove(which) })
             };
@@ -451,13 +455,16 @@ proptest! {
                 }
                 Happens::Admit { early } => {
                     let admitted = rig.circuit.admit(&rig.policy, rig.now, early);
-                    if rig.now < cooling.max(parked) {
+                    let told = cooling.max(if early { Duration::ZERO } else { parked });
+                    if rig.now < told {
                         prop_assert!(admitted.is_none(), "told to wait");
                     }
                     match state {
                         State::Closed | State::Ramp { .. } => {
                             prop_assert!(admitted.is_none_or(|admitted| !admitted.is_probe));
-                            prop_assert_eq!(admitted.is_some(), rig.now >= cooling.max(parked));
+                            if rig.now >= cooling.max(parked) || !early {
+                                prop_assert_eq!(admitted.is_some(), rig.now >= cooling.max(parked));
+                            }
                         }
                         State::Open { until, .. } => {
                             prop_assert!(rig.now < until);
@@ -470,6 +477,8 @@ proptest! {
                             prop_assert!(!(probe_in_flight && admitted.is_some()), "a second probe");
                         }
                     }
+                    // One that tries a parked key ends an open circuit's pause as well.
+                    was_cleared = early && admitted.is_some();
                     if let Some(admitted) = admitted {
                         if admitted.is_probe {
                             last_probe = Some(rig.now);
@@ -477,7 +486,12 @@ proptest! {
                         in_flight.push(admitted);
                     }
                 }
-                Happens::Succeed(which) => if let Some(admitted) = take(which) { rig.succeed(admitted) },
+                Happens::Succeed(which) => if let Some(admitted) = take(which) {
+                    rig.succeed(admitted);
+                    // A success shows that the key is taken.
+                    was_cleared = true;
+                    parked = rig.circuit.parked_until;
+                },
                 Happens::Answering(which) => if let Some(admitted) = in_flight.get(which % in_flight.len().max(1)) {
                     rig.circuit.answering(&rig.policy, *admitted, rig.now);
                 },
@@ -496,7 +510,9 @@ proptest! {
                 prop_assert!(false, "left {until:?} without a probe");
             }
             // A deadline that was told stands until it is over.
-            if let Verdict::Closed { until, why: Blocked::Cooling | Blocked::Parked } = before {
+            if let Verdict::Closed { until, why: Blocked::Cooling | Blocked::Parked } = before
+                && !was_cleared
+            {
                 match rig.verdict() {
                     Verdict::Closed { until: is, .. } => prop_assert!(is >= until || rig.now >= until),
                     _ => prop_assert!(rig.now >= until),
