@@ -17,22 +17,30 @@ impl JsonArrayFramer {
     /// Takes the next bytes and hands each complete element to `deliver`; stops at its first error.
     pub fn push<E>(
         &mut self,
-        bytes: &[u8],
+        mut bytes: &[u8],
         deliver: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
     ) -> Result<Result<(), E>, FrameTooLarge> {
-        for &byte in bytes {
-            if self.take(byte) {
+        loop {
+            if self.in_string && !self.after_backslash {
+                // As far as the next byte that means something, a string is taken as it is.
+                let plain = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+                let (now, later) = bytes.split_at(plain);
+                self.element.extend_from_slice(now);
+                bytes = later;
+            }
+            if self.element.len() > MAX_FRAME_BYTES {
+                return Err(FrameTooLarge);
+            }
+            let Some((byte, later)) = bytes.split_first() else { return Ok(Ok(())) };
+            bytes = later;
+            if self.take(*byte) {
                 let outcome = deliver(Frame { event: None, data: text(&self.element).trim() });
                 self.element.clear();
                 if let Err(error) = outcome {
                     return Ok(Err(error));
                 }
             }
-            if self.element.len() > MAX_FRAME_BYTES {
-                return Err(FrameTooLarge);
-            }
         }
-        Ok(Ok(()))
     }
 
     /// Whether the array's closing bracket has come.
