@@ -9,10 +9,6 @@ use crate::response::FinishReason;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "counts come once or twice an answer; a box would be in every reader's way"
-)]
 pub enum StreamEvent {
     /// The provider began to answer. Always first, exactly once.
     Start(ResponseStart),
@@ -23,8 +19,9 @@ pub enum StreamEvent {
     PartDelta { index: u32, delta: PartDelta },
     /// The part is whole.
     PartEnd { index: u32 },
-    /// Tokens so far. A later report replaces an earlier one; the last one holds.
-    Usage(Usage),
+    /// Tokens so far. A later report replaces an earlier one; the last one holds. Boxed, because they
+    /// come once or twice an answer and every event has the size of the largest.
+    Usage(Box<Usage>),
     /// Fields that only `family` knows (log probabilities, citations, filter results …).
     Extension { choice: Option<u32>, family: String, fields: Map<String, Value> },
     /// One choice is complete: its parts have ended and no more will come.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::Usage;
 use crate::event::{PartDelta, PartKind, StreamEvent};
 use crate::request::{Content, Part, Reasoning, ToolCall};
 use crate::response::{ChatResponse, Choice};
@@ -30,7 +31,7 @@ impl Fold {
                 }
             }
             StreamEvent::PartEnd { .. } => {}
-            StreamEvent::Usage(usage) => self.response.usage = Some(usage.clone()),
+            StreamEvent::Usage(usage) => self.response.usage = Some(Usage::clone(usage)),
             StreamEvent::Extension { choice: None, family, fields } => {
                 self.response.extensions.extend(family, fields.clone());
             }
@@ -136,7 +137,7 @@ pub fn unfold(response: &ChatResponse) -> Vec<StreamEvent> {
         }
     }
     if let Some(usage) = &response.usage {
-        events.push(StreamEvent::Usage(usage.clone()));
+        events.push(StreamEvent::Usage(Box::new(usage.clone())));
     }
     events
 }
@@ -183,9 +184,9 @@ fn push_part(events: &mut Vec<StreamEvent>, index: u32, choice: u32, part: &Part
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PartKind;
     use crate::grammar::Grammar;
     use crate::response::FinishReason;
-    use crate::{PartKind, Usage};
     use proptest::prelude::*;
 
     fn any_part() -> impl Strategy<Value = Part> {

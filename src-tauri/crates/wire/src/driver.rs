@@ -48,7 +48,6 @@ pub struct StreamDriver {
     framing: Framing,
     decoder: Box<dyn StreamDecoder>,
     protocol: &'static dyn Protocol,
-    quirks: Quirks,
     counters: StreamCounters,
     extent: Extent,
     has_failed: bool,
@@ -107,7 +106,6 @@ impl StreamDriver {
             framing: Framing::Undecided,
             decoder: protocol.stream_decoder(quirks),
             protocol,
-            quirks: quirks.clone(),
             counters: StreamCounters::default(),
             extent: Extent::default(),
             has_failed: false,
@@ -252,7 +250,7 @@ impl StreamDriver {
         if let Some(error) = errors::in_band(self.protocol, 200, &Headers::default(), body) {
             return Err(error);
         }
-        let response = self.protocol.decode_response(body, &self.quirks)?;
+        let response = self.decoder.whole(body)?;
         self.counters.frames += 1;
         out.extend(unfold(&response));
         Ok(())

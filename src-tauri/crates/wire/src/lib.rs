@@ -133,7 +133,9 @@ pub trait Protocol: Send + Sync {
     }
 
     /// A whole answer (status 200, not streamed).
-    fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error>;
+    fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error> {
+        self.stream_decoder(quirks).whole(body)
+    }
 
     fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder>;
 
@@ -230,6 +232,9 @@ pub trait StreamDecoder: Send {
     /// a decoder never invents a `Finish`. Open parts are ended first, so that what had arrived
     /// is whole.
     fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error>;
+
+    /// A whole answer in one document, apart from any stream.
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error>;
 }
 
 /// What a decoder made of a frame; the driver counts all but the first.

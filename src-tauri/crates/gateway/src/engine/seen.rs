@@ -51,7 +51,7 @@ impl Seen {
         self.has_begun = true;
         match event {
             StreamEvent::Start(start) => self.start = start.clone(),
-            StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
+            StreamEvent::Usage(usage) => self.usage = Some(Usage::clone(usage)),
             StreamEvent::Finish { reason, raw, .. } => {
                 self.finish.get_or_insert_with(|| (*reason, raw.clone()));
             }

@@ -8,7 +8,7 @@ mod stream;
 pub(crate) mod thinking;
 mod usage;
 
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+use canonical::{ChatRequest, Error, ErrorKind, Origin};
 
 // What Claude takes on another host's wire too (Bedrock's Converse).
 pub(crate) use super::models::has_structured_outputs;
@@ -50,10 +50,6 @@ impl Protocol for AnthropicMessages {
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
         let takes_bytes = !target.quirks.omit_model && target.quirks.version_in_body.is_none();
         takes_bytes.then(|| address(stream, target))
-    }
-
-    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        stream::decode_whole(body)
     }
 
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {

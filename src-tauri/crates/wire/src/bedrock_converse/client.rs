@@ -5,7 +5,7 @@ mod request;
 mod stream;
 mod usage;
 
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+use canonical::{ChatRequest, Error, ErrorKind, Origin};
 use serde_json::Value;
 
 pub(crate) use request::escaped;
@@ -37,10 +37,6 @@ impl Protocol for BedrockConverse {
         provider_tools::encode(request, "Bedrock's Converse", request::is_own_tool, |request| {
             request::encode(request, target)
         })
-    }
-
-    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        stream::decode_whole(body)
     }
 
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {

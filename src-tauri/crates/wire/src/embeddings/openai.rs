@@ -11,8 +11,8 @@ use super::values::{self, Bytes};
 use super::{Embeddings, invalid};
 use crate::charges::with_own_key;
 use crate::json::{lenient, merge_missing, unsayable};
-use crate::openai_chat::client::dollars;
 use crate::openai_chat::types::FAMILY;
+use crate::openai_chat::types::dollars;
 use crate::{Headers, HttpRequest, Quirks, TargetContext};
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ mod schema;
 mod stream;
 mod usage;
 
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, FinishReason, Origin};
+use canonical::{ChatRequest, Error, ErrorKind, FinishReason, Origin};
 
 use super::types;
 use crate::provider_tools;
@@ -42,10 +42,6 @@ impl Protocol for GeminiGenerate {
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
         request::address(stream, target)
-    }
-
-    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        stream::decode_whole(body)
     }
 
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {

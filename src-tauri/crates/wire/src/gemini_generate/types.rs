@@ -9,10 +9,10 @@ use std::borrow::Cow;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::{lenient, lenient_list, lenient_object, open_object};
+use crate::json::reading::lenient_objects;
+use crate::json::{LooseFields, lenient, open_object};
 
 // Requests.
 
@@ -163,7 +163,7 @@ pub struct ThinkingConfig {
 #[derive(Debug, Default)]
 pub struct GenerateContentResponse<'a> {
     pub candidates: Option<Vec<Candidate<'a>>>,
-    pub prompt_feedback: Option<PromptFeedback>,
+    pub prompt_feedback: Option<Box<PromptFeedback>>,
     pub usage_metadata: Option<UsageMetadata>,
     pub model_version: Option<Cow<'a, str>>,
     pub response_id: Option<Cow<'a, str>>,
@@ -201,24 +201,26 @@ open_object!(Candidate<'de> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct CandidateContent<'a> {
-    /// Raw until their kind is known.
-    #[serde(borrow, deserialize_with = "lenient_list")]
-    pub parts: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, deserialize_with = "lenient_objects")]
+    pub parts: Option<Vec<AnswerPart<'a>>>,
 }
 
-/// What most parts are; the others are read as they came.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct CommonPart {
-    #[serde(deserialize_with = "lenient")]
+/// One part of an answer; what most are has fields, the others are in `rest`.
+#[derive(Debug, Default)]
+pub struct AnswerPart<'a> {
     pub text: Option<String>,
-    #[serde(deserialize_with = "lenient")]
     pub thought: Option<bool>,
-    #[serde(deserialize_with = "lenient")]
     pub thought_signature: Option<String>,
-    #[serde(deserialize_with = "lenient_object")]
-    pub function_call: Option<FunctionCallPiece>,
+    pub function_call: Option<Box<FunctionCallPiece>>,
+    pub rest: LooseFields<'a>,
 }
+
+open_object!(AnswerPart<'de> {
+    "text" => text: Lenient,
+    "thought" => thought: Lenient,
+    "thoughtSignature" => thought_signature: Lenient,
+    "functionCall" => function_call: Object,
+});
 
 #[derive(Debug, Default)]
 pub struct PromptFeedback {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use passed_on::{PassedOn, raw_field};
 pub(crate) use reading::{LooseFields, RawFields};
-pub(crate) use reading::{lenient, lenient_list, lenient_object, lenient_text, open_object};
+pub(crate) use reading::{lenient, lenient_object, lenient_text, open_object};
 
 /// Adds the fields of `extra` that `body` does not say itself; objects that both have are merged
 /// by the same rule.

@@ -61,6 +61,17 @@ where
     Ok(objects.map(|objects| objects.into_iter().filter_map(|Object(object)| object).collect()))
 }
 
+/// A count, also where it is written as a float; what is none is `None`.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(count_of(&Value::deserialize(deserializer)?))
+}
+
+/// As [`count`], of what was read already.
+pub(crate) fn count_of(value: &Value) -> Option<u64> {
+    let float = || value.as_f64().filter(|number| *number >= 0.0).map(|number| number.round() as u64);
+    value.as_u64().or_else(float)
+}
+
 /// Says only that it did not fit; nobody reads why.
 #[derive(Debug)]
 struct Mismatch;
@@ -239,16 +250,26 @@ impl<'de> Deserialize<'de> for Name<'de> {
 
 /// A field read in one of the ways above, as a type.
 pub(crate) struct Lenient<T>(pub(crate) Option<T>);
+pub(crate) struct Count(pub(crate) Option<u64>);
 pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 pub(crate) struct Object<T>(pub(crate) Option<T>);
 pub(crate) struct List<T>(pub(crate) Option<Vec<T>>);
 pub(crate) struct Objects<T>(pub(crate) Option<Vec<T>>);
+/// A list, or null, of which each item must be of its type. It mostly has one, so that is what room
+/// is made for: growing by the usual four, large items cost more than what they say.
+pub(crate) struct Few<T>(pub(crate) Option<Vec<T>>);
 /// A field that must be of its type where it is there.
 pub(crate) struct Strict<T>(pub(crate) T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         lenient(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        count(deserializer).map(Self)
     }
 }
 
@@ -273,6 +294,43 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         lenient_objects(deserializer).map(Self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FewVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for FewVisitor<T> {
+            type Value = Few<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_none<E>(self) -> Result<Self::Value, E> {
+                Ok(Few(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Few(None))
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_seq(self)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    if items.is_empty() {
+                        items.reserve_exact(1);
+                    }
+                    items.push(item);
+                }
+                Ok(Few(Some(items)))
+            }
+        }
+        deserializer.deserialize_option(FewVisitor(PhantomData))
     }
 }
 

@@ -6,7 +6,7 @@
 mod request;
 mod stream;
 
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+use canonical::{ChatRequest, Error, ErrorKind, Origin};
 
 use super::types;
 use crate::provider_tools;
@@ -35,10 +35,6 @@ impl Protocol for OllamaChat {
         provider_tools::encode(request, "Ollama", request::is_own_tool, |request| {
             request::encode(request, target)
         })
-    }
-
-    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        stream::decode_whole(body)
     }
 
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {

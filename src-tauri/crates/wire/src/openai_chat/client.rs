@@ -11,13 +11,11 @@ mod request;
 mod stream;
 mod usage;
 
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin};
+use canonical::{ChatRequest, Error, ErrorKind, Origin};
 use serde_json::Value;
 
 pub(crate) use choice::media_of_url;
 pub(in crate::openai_chat) use choice::{thinking_text, thought_signature};
-
-pub(crate) use usage::dollars;
 
 use crate::provider_tools;
 use crate::{
@@ -51,12 +49,8 @@ impl Protocol for OpenAiChat {
         Some(address(stream, target))
     }
 
-    fn decode_response(&self, body: &[u8], quirks: &Quirks) -> Result<ChatResponse, Error> {
-        stream::Decoder::new(quirks).whole(body)
-    }
-
     fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::new(quirks))
+        Box::new(stream::Decoder::new(stream::Habits::of(quirks)))
     }
 
     fn models_request(&self) -> HttpRequest {

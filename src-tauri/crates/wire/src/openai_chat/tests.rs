@@ -663,7 +663,7 @@ fn chunks_have_what_the_sdks_need() {
         StreamEvent::PartStart { index: 0, choice: 0, kind },
         StreamEvent::PartDelta { index: 0, delta: PartDelta::Arguments("{}".into()) },
         StreamEvent::PartEnd { index: 0 },
-        StreamEvent::Usage(usage),
+        StreamEvent::Usage(Box::new(usage)),
         StreamEvent::Finish { choice: 0, reason: FinishReason::ToolCalls, raw: None },
     ];
     let chunks = streamed(&events, &context());

@@ -9,12 +9,14 @@
 
 use std::borrow::Cow;
 
+use canonical::PicoUsd;
 use serde::de::value::SeqAccessDeserializer;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
+use crate::json::reading::{Object, Rest};
 use crate::json::{LooseFields, RawFields, lenient, lenient_object, lenient_text, open_object};
 
 /// The family's name, in the corpus and in [`canonical::Extensions`].
@@ -37,7 +39,7 @@ pub struct Chunk<'a> {
     /// Raw, because costs in it are read as decimal text and never as a float.
     pub usage: Option<&'a RawValue>,
     pub system_fingerprint: Option<Cow<'a, str>>,
-    pub error: Value,
+    pub error: Option<&'a RawValue>,
     /// Only hides a chunk's length from eavesdroppers.
     pub padding: Option<IgnoredAny>,
     pub rest: RawFields<'a>,
@@ -48,7 +50,7 @@ open_object!(Chunk<'de> {
     "object" => object: Text,
     "created" => created: Lenient,
     "model" => model: Text,
-    "choices" => choices: Strict,
+    "choices" => choices: Few,
     "usage" => usage: Strict,
     "system_fingerprint" => system_fingerprint: Text,
     "error" => error: Strict,
@@ -61,9 +63,9 @@ pub struct Choice<'a> {
     pub index: Option<u32>,
     pub delta: Option<Message<'a>>,
     /// The whole answer; beside `delta` in a stream (Perplexity, Writer) it only repeats.
-    pub message: Option<Message<'a>>,
-    /// A word at nearly everyone's; the raw value is kept as text.
-    pub finish_reason: Value,
+    pub message: Option<Box<Message<'a>>>,
+    /// A word at nearly everyone's.
+    pub finish_reason: Option<&'a RawValue>,
     pub rest: LooseFields<'a>,
 }
 
@@ -88,7 +90,7 @@ pub struct Message<'a> {
     pub refusal: Option<String>,
     pub tool_calls: Option<Vec<ToolCall<'a>>>,
     /// OpenAI's form before `tool_calls`.
-    pub function_call: Option<Function<'a>>,
+    pub function_call: Option<Box<Function<'a>>>,
     /// Images that the model made (OpenRouter).
     pub images: Option<Vec<Value>>,
     pub rest: LooseFields<'a>,
@@ -101,7 +103,7 @@ open_object!(Message<'de> {
     "reasoning" => reasoning: Lenient,
     "reasoning_details" => reasoning_details: List,
     "refusal" => refusal: Lenient,
-    "tool_calls" => tool_calls: Strict,
+    "tool_calls" => tool_calls: Few,
     "function_call" => function_call: Object,
     "images" => images: List,
 });
@@ -174,119 +176,98 @@ pub struct Custom {
     pub input: Option<String>,
 }
 
-/// Token counts of every compatible provider in one struct; see `client/usage.rs` for what each
-/// means where.
-#[derive(Debug, Default, Deserialize)]
+/// The report of what an answer used. Beside OpenAI's own counts, compatible providers have some
+/// twenty of their own: see `client/usage.rs`.
+#[derive(Debug, Default)]
 pub struct Usage {
-    #[serde(default, deserialize_with = "count")]
     pub prompt_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
     pub completion_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
     pub total_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "lenient_object")]
-    pub prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default, deserialize_with = "lenient_object")]
-    pub completion_tokens_details: Option<CompletionDetails>,
-    /// Copilot, Perplexity.
-    #[serde(default, deserialize_with = "count")]
-    pub reasoning_tokens: Option<u64>,
-    /// DeepSeek.
-    #[serde(default, deserialize_with = "count")]
-    pub prompt_cache_hit_tokens: Option<u64>,
-    /// Mistral, older.
-    #[serde(default, deserialize_with = "count")]
-    pub num_cached_tokens: Option<u64>,
-    /// Moonshot, Together, Hugging Face.
-    #[serde(default, deserialize_with = "count")]
-    pub cached_tokens: Option<u64>,
-    /// Venice, Doubleword.
-    #[serde(default, deserialize_with = "count")]
-    pub cache_read_input_tokens: Option<u64>,
-    /// Vercel, Doubleword.
-    #[serde(default, deserialize_with = "count")]
-    pub cache_creation_input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "lenient_object")]
-    pub cache_creation: Option<CacheCreation>,
-    /// Perplexity.
-    #[serde(default, deserialize_with = "count")]
-    pub citation_tokens: Option<u64>,
-    /// Perplexity.
-    #[serde(default, deserialize_with = "count")]
-    pub num_search_queries: Option<u64>,
-    /// Perplexity.
-    #[serde(default, deserialize_with = "lenient")]
-    pub search_context_size: Option<String>,
-    /// xAI.
-    #[serde(default, deserialize_with = "count")]
-    pub num_sources_used: Option<u64>,
-    /// OpenRouter.
-    #[serde(default, deserialize_with = "lenient")]
-    pub server_tool_use_details: Option<ServerToolUse>,
-    /// Mistral.
-    #[serde(default, deserialize_with = "lenient")]
-    pub service_tier: Option<String>,
-    /// OpenRouter: dollars. Perplexity: an object.
-    pub cost: Option<Box<RawValue>>,
-    /// OpenRouter, Vercel: `cost` is the relay's fee alone.
-    pub is_byok: Option<Value>,
-    /// OpenRouter, Vercel: what `cost` is made of, or leaves out.
-    pub cost_details: Option<Value>,
-    /// xAI: how often its own tools ran.
-    pub server_side_tool_usage_details: Option<Value>,
-    /// xAI: 10⁻¹⁰ dollars.
-    #[serde(default, deserialize_with = "count")]
-    pub cost_in_usd_ticks: Option<u64>,
+    pub rest: UsageRest,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+open_object!(Usage {
+    "prompt_tokens" => prompt_tokens: Count,
+    "completion_tokens" => completion_tokens: Count,
+    "total_tokens" => total_tokens: Count,
+});
+
+/// The other fields of a report. The details are without the counts that are OpenAI's own, and only
+/// there where something is left; what is empty is left out.
+#[derive(Debug, Default)]
+pub struct UsageRest {
+    pub prompt: PromptDetails,
+    pub completion: CompletionDetails,
+    /// OpenRouter: dollars. Perplexity, Venice: an object. Read as decimal text, never as a float.
+    pub cost: Option<PicoUsd>,
+    pub fields: Map<String, Value>,
+}
+
+#[derive(Debug, Default)]
 pub struct PromptDetails {
-    #[serde(deserialize_with = "count")]
     pub cached_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    pub cache_write_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
     pub audio_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    pub image_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    pub video_tokens: Option<u64>,
-    /// Alibaba: `ephemeral` where the cache was one that the request named, `implicit` else.
-    #[serde(deserialize_with = "lenient")]
-    pub cache_type: Option<String>,
+    pub rest: Map<String, Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+open_object!(PromptDetails {
+    "cached_tokens" => cached_tokens: Count,
+    "audio_tokens" => audio_tokens: Count,
+});
+
+#[derive(Debug, Default)]
 pub struct CompletionDetails {
-    #[serde(deserialize_with = "count")]
     pub reasoning_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
     pub audio_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    pub image_tokens: Option<u64>,
+    pub rest: Map<String, Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct CacheCreation {
-    #[serde(deserialize_with = "count")]
-    pub ephemeral_5m_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    pub ephemeral_1h_input_tokens: Option<u64>,
+open_object!(CompletionDetails {
+    "reasoning_tokens" => reasoning_tokens: Count,
+    "audio_tokens" => audio_tokens: Count,
+});
+
+impl<'de> Rest<'de> for UsageRest {
+    fn keep<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+        let value = match &*name {
+            "prompt_tokens_details" => {
+                let Object(details) = map.next_value()?;
+                self.prompt = details.unwrap_or_default();
+                Value::Object(std::mem::take(&mut self.prompt.rest))
+            }
+            "completion_tokens_details" => {
+                let Object(details) = map.next_value()?;
+                self.completion = details.unwrap_or_default();
+                Value::Object(std::mem::take(&mut self.completion.rest))
+            }
+            _ => {
+                // What cannot be read (a number past every range) says nothing.
+                let raw: &RawValue = map.next_value()?;
+                if name == "cost" {
+                    self.cost = dollars(raw);
+                }
+                serde_json::from_str(raw.get()).unwrap_or_default()
+            }
+        };
+        if !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()) {
+            self.fields.insert(name.into_owned(), value);
+        }
+        Ok(())
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ServerToolUse {
-    #[serde(deserialize_with = "count")]
-    pub web_search_requests: Option<u64>,
-}
-
-/// A count, also where it is written as a float.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let float = || value.as_f64().filter(|number| *number >= 0.0).map(|number| number.round() as u64);
-    Ok(value.as_u64().or_else(float))
+/// Dollars as the JSON text says them, exactly: a number, or Perplexity's object with a total, or
+/// Venice's with dollars.
+pub(crate) fn dollars(raw: &RawValue) -> Option<PicoUsd> {
+    #[derive(Deserialize)]
+    struct Costs<'a> {
+        #[serde(borrow)]
+        total_cost: Option<&'a RawValue>,
+        #[serde(borrow)]
+        usd: Option<&'a RawValue>,
+    }
+    PicoUsd::from_decimal_usd(raw.get().trim()).or_else(|| {
+        let costs: Costs<'_> = serde_json::from_str(raw.get()).ok()?;
+        PicoUsd::from_decimal_usd(costs.total_cost.or(costs.usd)?.get().trim())
+    })
 }

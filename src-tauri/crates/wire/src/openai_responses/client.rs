@@ -14,7 +14,7 @@ mod stream;
 mod tests;
 mod usage;
 
-use canonical::{ChatRequest, ChatResponse, Error};
+use canonical::{ChatRequest, Error};
 
 use crate::openai_chat::client::OpenAiChat;
 use crate::provider_tools;
@@ -48,10 +48,6 @@ impl Protocol for OpenAiResponses {
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {
         Some(address(stream, target))
-    }
-
-    fn decode_response(&self, body: &[u8], _: &Quirks) -> Result<ChatResponse, Error> {
-        response::decode_whole(body)
     }
 
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {

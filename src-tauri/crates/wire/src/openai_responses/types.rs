@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::json::reading::count;
 use crate::json::{RawFields, lenient, lenient_object, lenient_text, open_object};
 
 #[derive(Debug, Default)]
@@ -143,11 +144,4 @@ pub struct OutputDetails {
     pub audio_tokens: Option<u64>,
     #[serde(deserialize_with = "count")]
     pub image_tokens: Option<u64>,
-}
-
-/// A count, also where it is written as a float; `None` for anything else.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let float = || value.as_f64().filter(|number| *number >= 0.0).map(|number| number.round() as u64);
-    Ok(value.as_u64().or_else(float))
 }

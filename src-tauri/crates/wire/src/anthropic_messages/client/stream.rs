@@ -45,8 +45,8 @@ pub(super) struct Decoder {
     message_id: Option<String>,
     /// Index of the next part.
     next_part: u32,
-    /// Their block's index → what is known of it.
-    open: BTreeMap<u64, OpenBlock>,
+    /// Their block's index → what is known of it. Boxed: a node of the map makes room for eleven.
+    open: BTreeMap<u64, Box<OpenBlock>>,
     /// All reports so far, merged.
     usage: Option<types::Usage>,
     /// Held back until `message_stop`.
@@ -118,6 +118,10 @@ impl StreamDecoder for Decoder {
             (false, None) => "The provider's answer broke off in the middle.",
         };
         Err(Error::new(ErrorKind::Truncated, Origin::Provider, message))
+    }
+
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error> {
+        decode_whole(body)
     }
 }
 
@@ -237,7 +241,7 @@ impl Decoder {
         let Some(report) = report else { return };
         let merged = self.usage.get_or_insert_with(types::Usage::default);
         usage::merge(merged, report);
-        out.push(StreamEvent::Usage(usage::convert(merged)));
+        out.push(StreamEvent::Usage(Box::new(usage::convert(merged))));
         let beside = usage::beside(merged);
         if !beside.is_empty() {
             extend(out, None, Map::from_iter([("usage".to_owned(), Value::Object(beside))]));
@@ -289,7 +293,7 @@ impl Decoder {
                 open.shape = Shape::Opaque(block);
             }
         }
-        self.open.insert(index, open);
+        self.open.insert(index, Box::new(open));
     }
 
     fn tool_use(

@@ -289,7 +289,7 @@ impl StreamEncoder for Encoder {
                     part.is_over = true;
                 }
             }
-            StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
+            StreamEvent::Usage(usage) => self.usage = Some(Usage::clone(usage)),
             StreamEvent::Extension { choice: choice @ (None | Some(0)), family, fields }
                 if family == FAMILY =>
             {

@@ -357,7 +357,7 @@ fn finish() -> StreamEvent {
 #[test]
 fn a_stream_is_told_in_the_order_that_sdks_expect() {
     let usage = |input_tokens, output_tokens| {
-        StreamEvent::Usage(Usage { input_tokens, output_tokens, ..Usage::default() })
+        StreamEvent::Usage(Box::new(Usage { input_tokens, output_tokens, ..Usage::default() }))
     };
     let events = [
         start(),

@@ -48,8 +48,8 @@ pub(super) struct Decoder {
     has_started: bool,
     /// Index of the next part.
     next_part: u32,
-    /// Their block's index → what is known of it.
-    open: BTreeMap<u64, OpenBlock>,
+    /// Their block's index → what is known of it. Boxed: a node of the map makes room for eleven.
+    open: BTreeMap<u64, Box<OpenBlock>>,
     /// Held back until `metadata`.
     stop_reason: Option<String>,
     has_metadata: bool,
@@ -94,9 +94,11 @@ enum Shape {
 impl StreamDecoder for Decoder {
     fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<FrameOutcome, Error> {
         let Some(tag) = frame.event else { return Ok(FrameOutcome::Malformed) };
-        if let Some((kind @ ("exception" | "error"), name)) = tag.split_once(':') {
-            self.end_parts(out);
-            return Err(in_band(kind, name, frame.data));
+        for kind in ["exception", "error"] {
+            if let Some(name) = tag.strip_prefix(kind).and_then(|name| name.strip_prefix(':')) {
+                self.end_parts(out);
+                return Err(in_band(kind, name, frame.data));
+            }
         }
         let handled = match tag {
             _ if self.has_finished => return Ok(FrameOutcome::Unknown),
@@ -146,6 +148,10 @@ impl StreamDecoder for Decoder {
         };
         Err(Error::new(ErrorKind::Truncated, Origin::Provider, message))
     }
+
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error> {
+        decode_whole(body)
+    }
 }
 
 fn parsed<'a, T: Deserialize<'a>>(data: &'a str) -> Option<T> {
@@ -180,7 +186,7 @@ impl Decoder {
         self.has_metadata = true;
         push_rest(metadata.rest, out);
         if let Some(report) = metadata.usage {
-            out.push(StreamEvent::Usage(usage::convert(&report)));
+            out.push(StreamEvent::Usage(Box::new(usage::convert(&report))));
             let beside = usage::beside(&report);
             if !beside.is_empty() {
                 extend(out, None, Map::from_iter([("usage".to_owned(), Value::Object(beside))]));
@@ -275,7 +281,7 @@ impl Decoder {
         } else {
             Shape::Opaque { name, fields }
         };
-        self.open.insert(index, OpenBlock { shape, citations: Vec::new() });
+        self.open.insert(index, Box::new(OpenBlock { shape, citations: Vec::new() }));
         FrameOutcome::Known
     }
 

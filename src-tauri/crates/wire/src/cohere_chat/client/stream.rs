@@ -33,7 +33,7 @@ pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
         serde_json::from_value(value).map_err(|error| invalid(&error.to_string()))?;
     let mut decoder = Decoder::default();
     let mut events = Vec::new();
-    decoder.whole(answer, &mut events);
+    decoder.answer(answer, &mut events);
     decoder.end(&mut events)?;
     Ok(fold(&events))
 }
@@ -95,6 +95,10 @@ impl StreamDecoder for Decoder {
             Origin::Provider,
             "The provider's answer broke off before its end (no finish reason).",
         ))
+    }
+
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error> {
+        decode_whole(body)
     }
 }
 
@@ -166,7 +170,7 @@ impl Decoder {
         Ok(FrameOutcome::Known)
     }
 
-    fn whole(&mut self, answer: types::ChatResponse, out: &mut Vec<StreamEvent>) {
+    fn answer(&mut self, answer: types::ChatResponse, out: &mut Vec<StreamEvent>) {
         self.start(answer.id, out);
         let message = answer.message.unwrap_or_default();
         self.plan(message.tool_plan.unwrap_or_default(), out);
@@ -327,7 +331,7 @@ fn push_usage(usage: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
         let images = tokens.image_tokens.unwrap_or(0);
         let input = tokens.input_tokens.unwrap_or(0).saturating_add(images);
         let output = tokens.output_tokens.unwrap_or(0);
-        out.push(StreamEvent::Usage(Usage {
+        out.push(StreamEvent::Usage(Box::new(Usage {
             input_tokens: input,
             input_image_tokens: images,
             cache_read_tokens: usage.cached_tokens.unwrap_or(0).min(input),
@@ -335,7 +339,7 @@ fn push_usage(usage: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
             reasoning_tokens: tokens.reasoning_tokens.unwrap_or(0).min(output),
             billed: billed.map(|(input, output)| Box::new(BilledTokens { input, output })),
             ..Usage::default()
-        }));
+        })));
     }
     if !usage.rest.is_empty() {
         extend(out, None, Map::from_iter([("usage".to_owned(), Value::Object(usage.rest))]));

@@ -14,13 +14,12 @@ use canonical::request::{Media, MediaSource, Opaque};
 use canonical::{
     ChatResponse, Error, ErrorKind, FinishReason, Origin, PartDelta, PartKind, StreamEvent, Usage,
 };
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::super::FAMILY;
 use super::partial::Arguments;
 use super::types::{
-    Candidate, CommonPart, FunctionCallPiece, GenerateContentResponse, PromptFeedback, UsageMetadata,
+    AnswerPart, Candidate, FunctionCallPiece, GenerateContentResponse, PromptFeedback, UsageMetadata,
 };
 use super::{invalid, usage};
 use crate::frame::MAX_INDEX;
@@ -59,7 +58,7 @@ pub(super) struct Decoder {
     next_part: u32,
     /// Calls so far, over all candidates.
     calls: u32,
-    candidates: BTreeMap<u32, State>,
+    candidates: BTreeMap<u32, Box<State>>,
     /// All reports so far, merged.
     usage: Option<UsageMetadata>,
     reported: Option<Usage>,
@@ -123,6 +122,10 @@ impl StreamDecoder for Decoder {
         }
         Ok(())
     }
+
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error> {
+        decode_whole(body)
+    }
 }
 
 impl Decoder {
@@ -148,7 +151,7 @@ impl Decoder {
             rest.insert("promptFeedback".into(), Value::Object(feedback.rest.clone()));
         }
         extend(out, None, rest);
-        match chunk.prompt_feedback.as_ref().and_then(blocked) {
+        match chunk.prompt_feedback.as_deref().and_then(blocked) {
             Some(error) => {
                 self.end_parts(out);
                 Err(error)
@@ -215,42 +218,44 @@ impl Decoder {
         if let Some(converted) = converted
             && self.reported.as_ref() != Some(&converted)
         {
-            out.push(StreamEvent::Usage(converted.clone()));
+            out.push(StreamEvent::Usage(Box::new(converted.clone())));
             self.reported = Some(converted);
         }
     }
 
-    fn part(&mut self, choice: u32, raw: &RawValue, out: &mut Vec<StreamEvent>) {
-        let Ok(part) = serde_json::from_str::<CommonPart>(raw.get()) else { return };
+    fn part(&mut self, choice: u32, mut part: AnswerPart<'_>, out: &mut Vec<StreamEvent>) {
         let is_thought = part.thought == Some(true);
-        let signature = part.thought_signature.filter(|text| !text.is_empty());
+        let signature = part.thought_signature.take().filter(|text| !text.is_empty());
         if let Some(piece) = part.function_call {
-            self.function_call(choice, piece, signature, out);
+            self.function_call(choice, *piece, signature, out);
         } else if let Some(text) = part.text {
             self.text(choice, text, is_thought, signature, out);
-        } else if let Ok(part) = serde_json::from_str(raw.get()) {
-            self.rare_part(choice, part, is_thought, signature, out);
+        } else {
+            let fields = part.rest.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
+            self.rare_part(choice, fields, part.thought, signature, out);
         }
     }
 
-    /// A part that is neither text nor a call.
+    /// A part that is neither text nor a call: its other fields, and what was said of it.
     fn rare_part(
         &mut self,
         choice: u32,
-        part: Map<String, Value>,
-        is_thought: bool,
+        mut fields: Map<String, Value>,
+        thought: Option<bool>,
         signature: Option<String>,
         out: &mut Vec<StreamEvent>,
     ) {
-        if let Some(kind) = media_kind(&part).filter(|_| !is_thought) {
+        if let Some(kind) = media_kind(&fields).filter(|_| thought != Some(true)) {
             self.whole(choice, kind, signature, out);
-        } else if part.keys().all(|name| matches!(name.as_str(), "thought" | "thoughtSignature")) {
+        } else if fields.is_empty() {
             // A signature alone belongs to what is being written, or stands on an empty text.
             if let Some(signature) = signature {
                 self.text(choice, String::new(), false, Some(signature), out);
             }
         } else {
-            let opaque = Opaque { family: FAMILY.into(), value: Value::Object(part) };
+            fields.extend(thought.map(|thought| ("thought".to_owned(), thought.into())));
+            fields.extend(signature.map(|signature| ("thoughtSignature".to_owned(), signature.into())));
+            let opaque = Opaque { family: FAMILY.into(), value: Value::Object(fields) };
             self.whole(choice, PartKind::Opaque { opaque }, None, out);
         }
     }

@@ -274,7 +274,7 @@ impl StreamEncoder for Encoder {
             StreamEvent::PartStart { index, choice, kind } => self.part_start(*index, *choice, kind),
             StreamEvent::PartDelta { index, delta } => self.part_delta(*index, delta, out),
             StreamEvent::PartEnd { index } => self.part_end(*index, out),
-            StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
+            StreamEvent::Usage(usage) => self.usage = Some(Usage::clone(usage)),
             StreamEvent::Extension { choice, family, fields } if family == FAMILY => {
                 self.extension(*choice, fields);
             }

@@ -60,7 +60,7 @@ fn answer() -> Vec<StreamEvent> {
         reasoning_tokens: 3,
         ..Usage::default()
     };
-    events.push(StreamEvent::Usage(usage));
+    events.push(StreamEvent::Usage(Box::new(usage)));
     events
 }
 

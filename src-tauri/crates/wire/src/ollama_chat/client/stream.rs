@@ -85,6 +85,10 @@ impl StreamDecoder for Decoder {
             "The provider's answer broke off before its end (no line with `done`).",
         ))
     }
+
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error> {
+        decode_whole(body)
+    }
 }
 
 /// `{"error": "…"}`, with an error status or in the middle of a stream.
@@ -153,11 +157,11 @@ impl Decoder {
     fn done(&mut self, line: types::ChatResponse<'_>, out: &mut Vec<StreamEvent>) {
         self.end_part(out);
         if line.prompt_eval_count.is_some() || line.eval_count.is_some() {
-            out.push(StreamEvent::Usage(Usage {
+            out.push(StreamEvent::Usage(Box::new(Usage {
                 input_tokens: line.prompt_eval_count.unwrap_or(0),
                 output_tokens: line.eval_count.unwrap_or(0),
                 ..Usage::default()
-            }));
+            })));
         }
         let mut beside = line.rest;
         if let Some(created_at) = line.created_at {

@@ -143,7 +143,7 @@ impl ChoiceState {
             self.tool_call(call, answer_key, sink);
         }
         if let Some(function) = message.function_call.filter(|call| !is_blank(call)) {
-            let call = ToolCall { function: Some(function), ..ToolCall::default() };
+            let call = ToolCall { function: Some(*function), ..ToolCall::default() };
             self.tool_call(call, answer_key, sink);
         }
         for image in message.images.into_iter().flatten() {

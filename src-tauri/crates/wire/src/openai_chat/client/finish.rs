@@ -2,6 +2,7 @@
 
 use canonical::FinishReason;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// What a finish word means. Sources: the providers' documents and the recorded corpus; a word
 /// nobody knows is `Other`, with the raw one beside it.
@@ -23,8 +24,8 @@ pub(super) fn reason(word: &str) -> FinishReason {
 }
 
 /// The word as text; `None` where the choice is not finished. Snowflake's empty word says nothing.
-pub(super) fn word(value: Value) -> Option<String> {
-    match value {
+pub(super) fn word(said: Option<&RawValue>) -> Option<String> {
+    match serde_json::from_str(said?.get()).ok()? {
         Value::Null => None,
         Value::String(word) => (!word.is_empty()).then_some(word),
         other => Some(other.to_string()),

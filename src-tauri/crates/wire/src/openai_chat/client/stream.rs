@@ -22,20 +22,37 @@ use super::choice::{ChoiceState, Sink};
 use super::{finish, usage};
 use crate::frame::MAX_INDEX;
 use crate::json::{PassedOn, RawFields, raw_field};
-use crate::openai_chat::types::{Choice, Chunk, FAMILY};
+use crate::openai_chat::types::{Choice, Chunk, FAMILY, dollars};
 use crate::{Frame, FrameOutcome, Quirks, StreamDecoder, errors};
 
 /// The terminator of a stream.
 const DONE: &str = "[DONE]";
 
+/// The quirks that answers have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Habits {
+    reasoning_beside_completion: bool,
+    done_without_finish_reason: bool,
+}
+
+impl Habits {
+    pub(super) fn of(quirks: &Quirks) -> Self {
+        Self {
+            reasoning_beside_completion: quirks.reasoning_beside_completion,
+            done_without_finish_reason: quirks.done_without_finish_reason,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Decoder {
-    quirks: Quirks,
+    habits: Habits,
     is_started: bool,
     /// Differs between answers; part of ids that are minted.
     answer_key: String,
     next_part: u32,
-    choices: BTreeMap<u32, ChoiceState>,
+    /// Boxed: a node of the map makes room for eleven.
+    choices: BTreeMap<u32, Box<ChoiceState>>,
     /// Fields of the whole answer that were passed on already: some repeat in every chunk
     /// (Perplexity's citations, 10 KB each time).
     passed_on: PassedOn,
@@ -44,16 +61,16 @@ pub(super) struct Decoder {
     service_tier: Option<String>,
     /// The last usage that was passed on.
     usage: Option<Usage>,
-    /// And what its report said beside it.
-    usage_beside: Map<String, Value>,
+    /// The last report whose fields beside the counts were passed on.
+    usage_report: Option<Box<str>>,
     /// Nothing more is taken: the end or an error was passed on.
     is_over: bool,
 }
 
 impl Decoder {
-    pub(super) fn new(quirks: &Quirks) -> Self {
+    pub(super) fn new(habits: Habits) -> Self {
         Self {
-            quirks: quirks.clone(),
+            habits,
             is_started: false,
             answer_key: String::new(),
             next_part: 0,
@@ -62,29 +79,9 @@ impl Decoder {
             waiting: Map::new(),
             service_tier: None,
             usage: None,
-            usage_beside: Map::new(),
+            usage_report: None,
             is_over: false,
         }
-    }
-
-    /// A whole answer. Its JSON is closed, so nothing of it is missing, whether a finish reason
-    /// was sent or not.
-    pub(super) fn whole(mut self, body: &[u8]) -> Result<ChatResponse, Error> {
-        let mut chunk: Chunk<'_> = serde_json::from_slice(body).map_err(|error| {
-            let is_cut = error.is_eof() && body.trim_ascii_start().starts_with(b"{");
-            if is_cut { cut() } else { not_an_answer() }
-        })?;
-        if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
-            return Err(not_an_answer());
-        }
-        // Perplexity's whole answers hold an empty delta beside the message.
-        for choice in chunk.choices.iter_mut().flatten().filter(|choice| choice.message.is_some()) {
-            choice.delta = None;
-        }
-        let mut events = Vec::new();
-        self.chunk(chunk, &mut events)?;
-        self.conclude(true, &mut events)?;
-        Ok(fold::fold(&events))
     }
 
     fn chunk(&mut self, mut chunk: Chunk<'_>, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
@@ -141,10 +138,10 @@ impl Decoder {
         let mut rest = choice.rest;
         let error = rest.iter().position(|(name, _)| name == "error").map(|at| rest.remove(at).1);
         let index = choice.index.unwrap_or(0);
-        let state = self.choices.entry(index).or_insert_with(|| ChoiceState::new(index));
+        let state = self.choices.entry(index).or_insert_with(|| Box::new(ChoiceState::new(index)));
         let mut sink = Sink { out, next_part: &mut self.next_part };
         state.extension(rest, "", &mut sink);
-        if let Some(message) = choice.delta.or(choice.message) {
+        if let Some(message) = choice.delta.or(choice.message.map(|message| *message)) {
             state.take(message, &self.answer_key, &mut sink);
         }
         state.set_finish_word(finish::word(choice.finish_reason));
@@ -163,16 +160,18 @@ impl Decoder {
         };
         let older = if chunk.usage.is_none() && self.usage.is_none() { older() } else { None };
         let Some(raw) = chunk.usage.or(older.as_deref()) else { return };
-        let Some(mut decoded) = usage::decode(raw, &self.quirks) else { return };
+        let reasoning_is_beside = self.habits.reasoning_beside_completion;
+        let Some((mut decoded, rest)) = usage::decode(raw, reasoning_is_beside) else { return };
         decoded.service_tier = decoded.service_tier.take().or_else(|| self.service_tier.clone());
         decoded.reported_cost = decoded.reported_cost.or_else(|| self.cost_beside_usage());
         if self.usage.as_ref() != Some(&decoded) {
             self.usage = Some(decoded.clone());
-            out.push(StreamEvent::Usage(decoded));
+            out.push(StreamEvent::Usage(Box::new(decoded)));
         }
-        let rest = usage::rest(raw);
-        if !rest.is_empty() && rest != self.usage_beside {
-            self.usage_beside.clone_from(&rest);
+        let known = self.usage_report.as_deref();
+        let is_known = |known: &str| known == raw.get() || usage::rest(known) == rest;
+        if !rest.is_empty() && !known.is_some_and(is_known) {
+            self.usage_report = Some(raw.get().into());
             self.pass_on(Map::from_iter([("usage".to_owned(), Value::Object(rest))]), out);
         }
     }
@@ -180,7 +179,7 @@ impl Decoder {
     /// Venice says the cost beside the usage: `cost: {usd, diem}`.
     fn cost_beside_usage(&self) -> Option<canonical::PicoUsd> {
         let cost = self.passed_on.get("cost")?;
-        usage::dollars(&RawValue::from_string(cost.to_string()).ok()?)
+        dollars(&RawValue::from_string(cost.to_string()).ok()?)
     }
 
     /// Ends every part, and every choice that has its finish reason (or that is known to be whole).
@@ -220,7 +219,7 @@ impl StreamDecoder for Decoder {
             return Ok(FrameOutcome::Known);
         }
         if frame.data.trim() == DONE {
-            let shows_its_end = self.quirks.done_without_finish_reason
+            let shows_its_end = self.habits.done_without_finish_reason
                 || self
                     .choices
                     .values()
@@ -231,7 +230,7 @@ impl StreamDecoder for Decoder {
         let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(frame.data) else {
             return Ok(FrameOutcome::Malformed);
         };
-        let is_error = !chunk.error.is_null()
+        let is_error = chunk.error.is_some()
             || frame.event == Some("error")
             || chunk.object.as_deref() == Some("error")
             || raw_field(&chunk.rest, "type").is_some_and(|kind| kind.get() == r#""error""#);
@@ -256,6 +255,26 @@ impl StreamDecoder for Decoder {
 
     fn end(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), Error> {
         if self.is_over { Ok(()) } else { self.conclude(false, out) }
+    }
+
+    /// A whole answer. Its JSON is closed, so nothing of it is missing, whether a finish reason
+    /// was sent or not.
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error> {
+        let mut chunk: Chunk<'_> = serde_json::from_slice(body).map_err(|error| {
+            let is_cut = error.is_eof() && body.trim_ascii_start().starts_with(b"{");
+            if is_cut { cut() } else { not_an_answer() }
+        })?;
+        if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
+            return Err(not_an_answer());
+        }
+        // Perplexity's whole answers hold an empty delta beside the message.
+        for choice in chunk.choices.iter_mut().flatten().filter(|choice| choice.message.is_some()) {
+            choice.delta = None;
+        }
+        let (mut decoder, mut events) = (Self::new(self.habits), Vec::new());
+        decoder.chunk(chunk, &mut events)?;
+        decoder.conclude(true, &mut events)?;
+        Ok(fold::fold(&events))
     }
 }
 

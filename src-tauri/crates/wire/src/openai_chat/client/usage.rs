@@ -4,162 +4,137 @@
 //! `total_tokens` says whether a count stands within `prompt_tokens` and `completion_tokens` or
 //! beside them. The cases are those of the recorded corpus.
 
-use std::borrow::Cow;
-
 use canonical::{PicoUsd, Usage};
-use serde::de::{IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::Quirks;
 use crate::charges::{ServerSideTools, with_own_key};
-use crate::json::open_object;
-use crate::json::reading::{Object, Rest};
+use crate::json::reading;
 use crate::openai_chat::types;
 
 /// One tick of `cost_in_usd_ticks` in pico-dollars (10⁻¹⁰ dollars).
 const PICO_PER_TICK: u64 = 100;
 
-/// The usage in `raw`, or `None` where it holds no count.
-pub(super) fn decode(raw: &RawValue, quirks: &Quirks) -> Option<Usage> {
+/// The usage in `raw`, and the fields that canonical usage has no word for, for clients of the
+/// family; `None` where it holds no count. `reasoning_is_beside`: where nothing else tells, reasoning
+/// is no part of the completion's tokens.
+pub(super) fn decode(raw: &RawValue, reasoning_is_beside: bool) -> Option<(Usage, Map<String, Value>)> {
     let wire: types::Usage = serde_json::from_str(raw.get()).ok()?;
     if wire.prompt_tokens.is_none() && wire.completion_tokens.is_none() && wire.total_tokens.is_none() {
         return None;
     }
     let mut usage = plain(&wire);
-    if let Some(tools) = ServerSideTools::read(wire.server_side_tool_usage_details.as_ref()) {
-        usage.web_searches = usage.web_searches.max(tools.web_searches);
-        usage.tool_calls = tools.calls();
-    }
-    let is_explicit =
-        wire.prompt_tokens_details.is_some_and(|d| d.cache_type.as_deref() == Some("ephemeral"));
-    if is_explicit {
-        // https://www.alibabacloud.com/help/en/model-studio/context-cache
-        usage.cache_read_explicit_tokens = usage.cache_read_tokens;
-    }
-    reconcile(&mut usage, quirks);
+    reconcile(&mut usage, reasoning_is_beside);
     clamp(&mut usage);
-    Some(usage)
+    Some((usage, wire.rest.fields))
 }
 
-/// The fields of a usage object that canonical usage has no word for, for clients of the family.
-pub(super) fn rest(raw: &RawValue) -> Map<String, Value> {
-    let beside: Option<Beside> = serde_json::from_str(raw.get()).ok();
-    beside.map(|beside| beside.rest.0).unwrap_or_default()
-}
-
-/// A usage object without what canonical usage says.
-#[derive(Default)]
-struct Beside {
-    said: Option<IgnoredAny>,
-    rest: Unsaid,
-}
-
-open_object!(Beside {
-    "prompt_tokens" => said: Strict,
-    "completion_tokens" => said: Strict,
-    "total_tokens" => said: Strict,
-});
-
-#[derive(Default)]
-struct PromptBeside {
-    said: Option<IgnoredAny>,
-    rest: Map<String, Value>,
-}
-
-open_object!(PromptBeside {
-    "cached_tokens" => said: Strict,
-    "audio_tokens" => said: Strict,
-});
-
-#[derive(Default)]
-struct CompletionBeside {
-    said: Option<IgnoredAny>,
-    rest: Map<String, Value>,
-}
-
-open_object!(CompletionBeside {
-    "reasoning_tokens" => said: Strict,
-    "audio_tokens" => said: Strict,
-});
-
-/// What is not empty of the other fields.
-#[derive(Default)]
-struct Unsaid(Map<String, Value>);
-
-impl<'de> Rest<'de> for Unsaid {
-    fn keep<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
-        let value = match &*name {
-            "prompt_tokens_details" => {
-                let Object::<PromptBeside>(details) = map.next_value()?;
-                Value::Object(details.unwrap_or_default().rest)
-            }
-            "completion_tokens_details" => {
-                let Object::<CompletionBeside>(details) = map.next_value()?;
-                Value::Object(details.unwrap_or_default().rest)
-            }
-            _ => map.next_value()?,
-        };
-        if !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()) {
-            self.0.insert(name.into_owned(), value);
-        }
-        Ok(())
-    }
+/// The fields beside the counts of a report that was decoded before.
+pub(super) fn rest(raw: &str) -> Map<String, Value> {
+    let wire: Option<types::Usage> = serde_json::from_str(raw).ok();
+    wire.map(|wire| wire.rest.fields).unwrap_or_default()
 }
 
 /// The counts as they stand.
 fn plain(wire: &types::Usage) -> Usage {
-    let none = (types::PromptDetails::default(), types::CompletionDetails::default());
-    let prompt = wire.prompt_tokens_details.as_ref().unwrap_or(&none.0);
-    let completion = wire.completion_tokens_details.as_ref().unwrap_or(&none.1);
-    let (write_5m, write_1h) = wire.cache_creation.as_ref().map_or((0, 0), |writes| {
-        (or_zero(writes.ephemeral_5m_input_tokens), or_zero(writes.ephemeral_1h_input_tokens))
-    });
-    Usage {
+    let types::UsageRest { prompt, completion, cost, fields } = &wire.rest;
+    let mut usage = Usage {
         input_tokens: or_zero(wire.prompt_tokens),
         output_tokens: or_zero(wire.completion_tokens),
         total_tokens: wire.total_tokens,
-        // One count under many names; several names at once say the same.
-        cache_read_tokens: largest([
-            prompt.cached_tokens,
-            wire.prompt_cache_hit_tokens,
-            wire.num_cached_tokens,
-            wire.cached_tokens,
-            wire.cache_read_input_tokens,
-        ]),
-        cache_write_tokens: largest([
-            prompt.cache_write_tokens,
-            wire.cache_creation_input_tokens,
-            Some(write_5m.saturating_add(write_1h)),
-        ]),
-        cache_write_1h_tokens: write_1h,
+        cache_read_tokens: or_zero(prompt.cached_tokens),
         input_audio_tokens: or_zero(prompt.audio_tokens),
-        input_image_tokens: or_zero(prompt.image_tokens),
-        input_video_tokens: or_zero(prompt.video_tokens),
-        reasoning_tokens: largest([completion.reasoning_tokens, wire.reasoning_tokens]),
+        reasoning_tokens: or_zero(completion.reasoning_tokens),
         output_audio_tokens: or_zero(completion.audio_tokens),
-        output_image_tokens: or_zero(completion.image_tokens),
-        citation_tokens: or_zero(wire.citation_tokens),
-        web_searches: largest([
-            wire.num_search_queries,
-            wire.num_sources_used,
-            wire.server_tool_use_details.as_ref().and_then(|tools| tools.web_search_requests),
-        ]),
-        reported_cost: with_own_key(cost(wire), wire.is_byok.as_ref(), wire.cost_details.as_ref()),
-        search_context_size: wire.search_context_size.clone(),
-        service_tier: wire.service_tier.clone(),
+        reported_cost: *cost,
         ..Usage::default()
+    };
+    for (name, value) in fields {
+        take(&mut usage, name, value);
+    }
+    let prompt_kind = fields.get("prompt_tokens_details").and_then(|details| details.get("cache_type"));
+    if prompt_kind.is_some_and(|kind| kind == "ephemeral") {
+        // https://www.alibabacloud.com/help/en/model-studio/context-cache
+        usage.cache_read_explicit_tokens = usage.cache_read_tokens;
+    }
+    usage.reported_cost =
+        with_own_key(usage.reported_cost, fields.get("is_byok"), fields.get("cost_details"));
+    usage
+}
+
+/// What a field that is not OpenAI's own says. One count goes by many names; several names at once
+/// say the same.
+fn take(usage: &mut Usage, name: &str, value: &Value) {
+    let count = count_of(value);
+    match name {
+        // Copilot, Perplexity.
+        "reasoning_tokens" => raise(&mut usage.reasoning_tokens, count),
+        // DeepSeek; Mistral's older name; Moonshot, Together, Hugging Face; Venice, Doubleword.
+        "prompt_cache_hit_tokens" | "num_cached_tokens" | "cached_tokens" | "cache_read_input_tokens" => {
+            raise(&mut usage.cache_read_tokens, count);
+        }
+        // Vercel, Doubleword.
+        "cache_creation_input_tokens" => raise(&mut usage.cache_write_tokens, count),
+        "cache_creation" => {
+            let field = |name: &str| value.get(name).map_or(0, count_of);
+            usage.cache_write_1h_tokens = field("ephemeral_1h_input_tokens");
+            let both = field("ephemeral_5m_input_tokens").saturating_add(usage.cache_write_1h_tokens);
+            raise(&mut usage.cache_write_tokens, both);
+        }
+        "prompt_tokens_details" => {
+            for (name, value) in value.as_object().into_iter().flatten() {
+                take_of_prompt(usage, name, value);
+            }
+        }
+        "completion_tokens_details" => {
+            usage.output_image_tokens = value.get("image_tokens").map_or(0, count_of);
+        }
+        // Perplexity.
+        "citation_tokens" => usage.citation_tokens = count,
+        // Perplexity, xAI.
+        "num_search_queries" | "num_sources_used" => raise(&mut usage.web_searches, count),
+        // OpenRouter.
+        "server_tool_use_details" => {
+            raise(&mut usage.web_searches, value.get("web_search_requests").map_or(0, count_of));
+        }
+        // xAI: how often its own tools ran.
+        "server_side_tool_usage_details" => {
+            if let Some(tools) = ServerSideTools::read(Some(value)) {
+                raise(&mut usage.web_searches, tools.web_searches);
+                usage.tool_calls = tools.calls();
+            }
+        }
+        // Perplexity.
+        "search_context_size" => usage.search_context_size = value.as_str().map(str::to_owned),
+        // Mistral.
+        "service_tier" => usage.service_tier = value.as_str().map(str::to_owned),
+        // xAI.
+        "cost_in_usd_ticks" => {
+            let pico = reading::count_of(value).and_then(|ticks| ticks.checked_mul(PICO_PER_TICK));
+            let said = pico.and_then(|pico| i64::try_from(pico).ok()).map(PicoUsd);
+            usage.reported_cost = said.or(usage.reported_cost);
+        }
+        _ => {}
+    }
+}
+
+fn take_of_prompt(usage: &mut Usage, name: &str, value: &Value) {
+    match name {
+        "cache_write_tokens" => raise(&mut usage.cache_write_tokens, count_of(value)),
+        "image_tokens" => usage.input_image_tokens = count_of(value),
+        "video_tokens" => usage.input_video_tokens = count_of(value),
+        _ => {}
     }
 }
 
 /// Moves counts that stand beside a total into it.
-fn reconcile(usage: &mut Usage, quirks: &Quirks) {
+fn reconcile(usage: &mut Usage, reasoning_is_beside: bool) {
     let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
     let counted = usage.input_tokens.saturating_add(usage.output_tokens);
     let surplus = usage.total_tokens.and_then(|total| total.checked_sub(counted));
     match surplus {
         // xAI, where no total says so.
-        None if quirks.reasoning_beside_completion => add(&mut usage.output_tokens, usage.reasoning_tokens),
+        None if reasoning_is_beside => add(&mut usage.output_tokens, usage.reasoning_tokens),
         // Of a stated total, nothing is left: every subset stands within.
         None | Some(0) => {}
         // xAI.
@@ -204,36 +179,16 @@ fn clamp(usage: &mut Usage) {
     }
 }
 
-fn cost(wire: &types::Usage) -> Option<PicoUsd> {
-    let ticks = wire.cost_in_usd_ticks.and_then(|ticks| ticks.checked_mul(PICO_PER_TICK));
-    match ticks {
-        Some(pico) => i64::try_from(pico).ok().map(PicoUsd),
-        None => dollars(wire.cost.as_deref()?),
-    }
-}
-
-/// Dollars as the JSON text says them, exactly: a number, or Perplexity's object with a total, or
-/// Venice's with dollars.
-pub(crate) fn dollars(raw: &RawValue) -> Option<PicoUsd> {
-    #[derive(serde::Deserialize)]
-    struct Costs<'a> {
-        #[serde(borrow)]
-        total_cost: Option<&'a RawValue>,
-        #[serde(borrow)]
-        usd: Option<&'a RawValue>,
-    }
-    PicoUsd::from_decimal_usd(raw.get().trim()).or_else(|| {
-        let costs: Costs<'_> = serde_json::from_str(raw.get()).ok()?;
-        PicoUsd::from_decimal_usd(costs.total_cost.or(costs.usd)?.get().trim())
-    })
-}
-
 fn or_zero(count: Option<u64>) -> u64 {
     count.unwrap_or(0)
 }
 
-fn largest<const N: usize>(counts: [Option<u64>; N]) -> u64 {
-    counts.into_iter().flatten().max().unwrap_or(0)
+fn raise(count: &mut u64, to: u64) {
+    *count = (*count).max(to);
+}
+
+fn count_of(value: &Value) -> u64 {
+    or_zero(reading::count_of(value))
 }
 
 #[cfg(test)]
@@ -241,7 +196,7 @@ mod tests {
     use super::*;
 
     fn decoded(json: &str) -> Usage {
-        decode(&RawValue::from_string(json.to_owned()).unwrap(), &Quirks::default()).unwrap()
+        decode(&RawValue::from_string(json.to_owned()).unwrap(), false).unwrap().0
     }
 
     #[test]

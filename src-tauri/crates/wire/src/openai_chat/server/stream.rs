@@ -261,7 +261,7 @@ impl StreamEncoder for Encoder {
             StreamEvent::PartStart { index, choice, kind } => self.part_start(*index, *choice, kind, out),
             StreamEvent::PartDelta { index, delta } => self.part_delta(*index, delta, out),
             StreamEvent::PartEnd { index } => drop(self.parts.remove(index)),
-            StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
+            StreamEvent::Usage(usage) => self.usage = Some(Usage::clone(usage)),
             StreamEvent::Extension { choice, family, fields } if family == FAMILY => {
                 self.extension(*choice, fields, out);
             }

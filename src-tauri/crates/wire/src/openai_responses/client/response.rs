@@ -61,7 +61,7 @@ impl<'a> Closing<'a> {
             if let Some(mut counts) = usage::decode(raw, &decoder.ran) {
                 counts.service_tier.clone_from(&self.service_tier);
                 counts.web_searches = self.searches.unwrap_or(counts.web_searches);
-                out.push(StreamEvent::Usage(counts));
+                out.push(StreamEvent::Usage(Box::new(counts)));
             }
             let rest = usage::rest(raw);
             if !rest.is_empty() {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use canonical::event::ResponseStart;
-use canonical::{Error, ErrorKind, Origin, StreamEvent};
+use canonical::{ChatResponse, Error, ErrorKind, Origin, StreamEvent};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ pub(super) struct Decoder {
     created_id: Option<String>,
     next_part: u32,
     /// Items that are being written, by their place in the output.
-    open: BTreeMap<u64, OpenItem>,
+    open: BTreeMap<u64, Box<OpenItem>>,
     /// Types of the finished ones.
     finished: BTreeMap<u64, String>,
     /// The client is to run something of it.
@@ -71,6 +71,10 @@ impl StreamDecoder for Decoder {
         self.give_up(out);
         Err(truncated("The provider's answer broke off: its stream ended without saying how."))
     }
+
+    fn whole(&self, body: &[u8]) -> Result<ChatResponse, Error> {
+        response::decode_whole(body)
+    }
 }
 
 impl Decoder {
@@ -102,7 +106,7 @@ impl Decoder {
                     earlier.abandon(&mut sink);
                 }
                 let item = OpenItem::new(item, &mut sink);
-                self.open.insert(place, item);
+                self.open.insert(place, Box::new(item));
             }
             "response.output_item.done" => {
                 let Some(item) = event.item else { return Ok(FrameOutcome::Malformed) };
@@ -186,7 +190,7 @@ impl Decoder {
         let item = match self.open.entry(place) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => match OpenItem::of_delta(&event.kind) {
-                Some(item) => place.insert(item),
+                Some(item) => place.insert(Box::new(item)),
                 None => return FrameOutcome::Unknown,
             },
         };
@@ -202,7 +206,10 @@ impl Decoder {
         self.finished.insert(place, kind_of(&item).to_owned());
         let open = self.open.remove(&place);
         let mut sink = self.sink(out);
-        let open = open.unwrap_or_else(|| OpenItem::new(item.clone(), &mut sink));
+        let open = match open {
+            Some(open) => *open,
+            None => OpenItem::new(item.clone(), &mut sink),
+        };
         let Meaning { is_client_call, is_search, tool } = open.finish(item, &mut sink)?;
         self.has_client_calls |= is_client_call;
         self.ran.web_searches += u64::from(is_search);
@@ -237,7 +244,7 @@ impl Decoder {
                 }
             }
         }
-        let calls: Vec<bool> = self.open.values().filter_map(OpenItem::call_is_whole).collect();
+        let calls: Vec<bool> = self.open.values().filter_map(|item| item.call_is_whole()).collect();
         self.has_client_calls |= !calls.is_empty();
         self.end_open(out);
         self.is_over = true;

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use canonical::request::Media;
-use canonical::{Error, FinishReason, PartDelta, PartKind, StreamEvent};
+use canonical::{Error, FinishReason, PartDelta, PartKind, StreamEvent, Usage};
 use serde_json::{Map, Value, json};
 
 use super::super::{FAMILY, ITEM_PREFIX, NEXT_PIECE, PART_PREFIX};
@@ -479,7 +479,7 @@ impl StreamEncoder for Encoder {
             }
             StreamEvent::PartDelta { index, delta } => self.part_delta(*index, delta, out),
             StreamEvent::PartEnd { index } => self.part_end(*index, out),
-            StreamEvent::Usage(usage) => self.facts.usage = Some(usage.clone()),
+            StreamEvent::Usage(usage) => self.facts.usage = Some(Usage::clone(usage)),
             StreamEvent::Extension { choice, family, fields } if family == FAMILY => {
                 self.is_own = true;
                 match choice {

@@ -108,7 +108,7 @@ impl Script {
             reasoning_tokens: 4,
             ..Usage::default()
         };
-        self.events.push(StreamEvent::Usage(usage));
+        self.events.push(StreamEvent::Usage(Box::new(usage)));
         self.events.push(StreamEvent::Finish { choice: 0, reason, raw: None });
         self.events
     }
