@@ -43,6 +43,7 @@ export const testids = {
   settingsError: "settings-error",
   strip: "strip",
   healthRow: "health-row",
+  switchRow: "switch-row",
   spendToday: "spend-today",
   spendMonth: "spend-month",
   spendRow: "spend-row",

@@ -7,6 +7,7 @@ import { Stat, Unit } from "../components/Stat";
 import { Ago } from "../components/Time";
 import { HealthTable } from "../features/health/HealthTable";
 import { LastErrors } from "../features/health/LastErrors";
+import { Timeline } from "../features/health/Timeline";
 import { ToolFailures } from "../features/health/ToolFailures";
 import { count, duration, percent, plural } from "../lib/format";
 import { LAMP_ORDER, LAMP_WORDS } from "../lib/words";
@@ -36,11 +37,12 @@ export function HealthScreen() {
       {rows?.length === 0 ? (
         <p className="empty">No requests in the last {span}. Start a chat, or point a tool at the port; each provider and model that answers gets its line here.</p>
       ) : (
-        <>
+        <div className="health-body" tabIndex={0} role="region" aria-label="Lines, switches and errors">
           <HealthTable rows={rows ?? []} span={span} />
+          <Timeline rows={rows ?? []} minutes={Number(minutes)} />
           <LastErrors rows={rows ?? []} />
           <ToolFailures minutes={Number(minutes)} />
-        </>
+        </div>
       )}
     </>
   );

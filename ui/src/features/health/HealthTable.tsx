@@ -10,7 +10,7 @@ import { testids } from "../../lib/testids";
 export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string }) {
   const sorted = [...rows].sort((a, b) => a.provider.localeCompare(b.provider) || Number(b.requests) - Number(a.requests));
   return (
-    <div className="health-table" tabIndex={0} role="region" aria-label="Lines">
+    <div className="health-table">
       <table>
         <thead>
           <tr className="heads">
