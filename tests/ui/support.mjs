@@ -126,3 +126,21 @@ export async function axe(page) {
 export function fits(page) {
   return page.evaluate(() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight);
 }
+
+/** One command of the control surface, as the window sends it. */
+export async function control(daemon, command, args = {}) {
+  const { origin, hash } = new URL(daemon.url);
+  const response = await fetch(`${origin}/control/${command}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${new URLSearchParams(hash.slice(1)).get("token")}` },
+    body: JSON.stringify(args),
+  });
+  const body = await response.json();
+  if (!response.ok) throw new Error(`${command}: ${JSON.stringify(body)}`);
+  return body;
+}
+
+/** Keeps a picture, where SCREENSHOTS names a folder. */
+export async function shot(page, name) {
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
+}

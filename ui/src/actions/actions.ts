@@ -1,4 +1,4 @@
-import { Activity, ChartColumn, FileText, KeyRound, Keyboard, MessageSquare, Monitor, Moon, Plus, RefreshCw, Search, Settings2, Square, Sun, Table2, type LucideIcon } from "lucide-react";
+import { Activity, ChartColumn, FileText, KeyRound, Keyboard, List, MessageSquare, Monitor, Moon, Pause, Plus, RefreshCw, Search, Settings2, Square, Sun, Table2, type LucideIcon } from "lucide-react";
 import { go } from "../lib/router";
 import { useUi } from "../lib/store";
 import { isHandled, type PartAction, perform } from "./bus";
@@ -32,6 +32,7 @@ export const ACTIONS: Action[] = [
   { id: "go-chat", label: "Chat", group: "Go", icon: MessageSquare, shortcuts: [{ key: "1", mod: true }], enabled: always, run: () => go("chat") },
   { id: "go-health", label: "Health", group: "Go", icon: Activity, shortcuts: [{ key: "2", mod: true }], enabled: always, run: () => go("health") },
   { id: "go-spend", label: "Spend", group: "Go", icon: ChartColumn, shortcuts: [{ key: "3", mod: true }], enabled: always, run: () => go("spend") },
+  { id: "go-requests", label: "Requests", group: "Go", icon: List, shortcuts: [{ key: "4", mod: true }], enabled: always, run: () => go("requests") },
   { id: "go-settings", label: "Settings", group: "Go", icon: Settings2, shortcuts: [{ key: ",", mod: true }], enabled: always, run: () => go("settings") },
   { id: "new-chat", label: "New chat", group: "Chat", icon: Plus, shortcuts: [{ key: "n", mod: true }], enabled: always, run: () => go("chat") },
   { id: "search-chats", label: "Search all chats", group: "Chat", icon: Search, shortcuts: [{ key: "f", mod: true, shift: true }], ...part("search-chats") },
@@ -48,6 +49,8 @@ export const ACTIONS: Action[] = [
   { id: "theme-system", label: "Theme: as the system", group: "Window", icon: Monitor, shortcuts: [], enabled: () => useUi.getState().theme !== "system", run: setTheme("system") },
   { id: "theme-light", label: "Theme: light", group: "Window", icon: Sun, shortcuts: [], enabled: () => useUi.getState().theme !== "light", run: setTheme("light") },
   { id: "theme-dark", label: "Theme: dark", group: "Window", icon: Moon, shortcuts: [], enabled: () => useUi.getState().theme !== "dark", run: setTheme("dark") },
+  { id: "toggle-live", label: "Pause or follow the log", group: "Window", icon: Pause, shortcuts: [{ key: "." }], ...part("toggle-live") },
+  { id: "search-requests", label: "Search the requests", group: "Window", icon: Search, shortcuts: [{ key: "f", mod: true }, { key: "/" }], ...part("search-requests") },
   { id: "toggle-table", label: "Chart as table", group: "Window", icon: Table2, shortcuts: [{ key: "t" }], ...part("toggle-table") },
   { id: "shortcuts", label: "Keyboard shortcuts", group: "Window", icon: Keyboard, shortcuts: [{ key: "?" }], enabled: always, run: () => show()({ kind: "shortcuts" }) },
   { id: "palette", label: "All actions", group: "Window", icon: Search, shortcuts: [{ key: "k", mod: true }], enabled: always, run: () => show()({ kind: "palette" }) },

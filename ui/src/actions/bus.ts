@@ -2,7 +2,7 @@
  * Actions that a part of a screen carries out: the palette and the keys name them, and the
  * part that is on the screen answers.
  */
-export type PartAction = "stop" | "regenerate" | "pick-model" | "search-chats" | "previous-version" | "next-version" | "toggle-table";
+export type PartAction = "stop" | "regenerate" | "pick-model" | "search-chats" | "previous-version" | "next-version" | "toggle-table" | "toggle-live" | "search-requests";
 
 const handlers = new Map<PartAction, Set<() => void>>();
 

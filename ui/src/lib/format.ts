@@ -146,6 +146,11 @@ export function exactTime(at: number): string {
   return `${date}, ${d.toLocaleTimeString("en-GB", { ...CLOCK, second: "2-digit" })}`;
 }
 
+/** `14:07:02`, for logs. */
+export function clock(at: number): string {
+  return new Date(at).toLocaleTimeString("en-GB", { ...CLOCK, second: "2-digit" });
+}
+
 /** `2026-11-20` as `20 Nov`. */
 export function dayLabel(date: string): string {
   const [y, m, d] = date.split("-").map(Number);

@@ -12,6 +12,8 @@ export const testids = {
   navChat: "nav-chat",
   navHealth: "nav-health",
   navSpend: "nav-spend",
+  navRequests: "nav-requests",
+  navRoutes: "nav-routes",
   navSettings: "nav-settings",
   messageUser: "message-user",
   messageAssistant: "message-assistant",
@@ -47,5 +49,9 @@ export const testids = {
   spendToday: "spend-today",
   spendMonth: "spend-month",
   spendRow: "spend-row",
+  requestLog: "request-log",
+  requestRow: "request-row",
+  requestSearch: "request-search",
+  requestInspector: "request-inspector",
   palette: "palette",
 } as const;

@@ -1,3 +1,4 @@
+import { lazy, Suspense } from "react";
 import { Toaster } from "sonner";
 import { useEvents, useStatus } from "../api/queries";
 import type { AppStatus } from "../api/bindings";
@@ -7,7 +8,6 @@ import { Palette, ShortcutList } from "../actions/Palette";
 import { BrandMark, Icon, type Mark } from "../components/Icon";
 import { Lamp } from "../components/Lamp";
 import { DeleteChat, RenameChat } from "../features/chat/ChatDialogs";
-import { RequestDialog } from "../features/request/RequestDialog";
 import { moneyOf, plural } from "../lib/format";
 import { hrefOf, type Screen, usePlace } from "../lib/router";
 import { useUi } from "../lib/store";
@@ -17,6 +17,10 @@ import { ChatScreen } from "./chat";
 import { HealthScreen } from "./health";
 import { SettingsScreen } from "./settings";
 import { SpendScreen } from "./spend";
+
+// What is not on the first screen comes when it is asked for.
+const RequestsScreen = lazy(() => import("./requests").then((m) => ({ default: m.RequestsScreen })));
+const RequestDialog = lazy(() => import("../features/request/RequestDialog").then((m) => ({ default: m.RequestDialog })));
 
 /** The room: rail at the left, one screen on the desk, the strip below, and what floats above. */
 export function Shell() {
@@ -28,10 +32,14 @@ export function Shell() {
     <div className="app">
       <Rail on={place.screen} status={status} />
       <main className="desk">
-        <ScreenOf screen={place.screen} detail={place.detail} />
+        <Suspense fallback={null}>
+          <ScreenOf screen={place.screen} detail={place.detail} />
+        </Suspense>
       </main>
       <Strip status={status} />
-      <Overlays />
+      <Suspense fallback={null}>
+        <Overlays />
+      </Suspense>
       <Toaster position="bottom-right" offset={36} theme="system" closeButton={false} />
     </div>
   );
@@ -45,6 +53,8 @@ function ScreenOf({ screen, detail }: { screen: Screen; detail: string | null })
       return <HealthScreen />;
     case "spend":
       return <SpendScreen />;
+    case "requests":
+      return <RequestsScreen selected={detail} />;
     case "settings":
       return <SettingsScreen section={detail} />;
   }
@@ -54,6 +64,7 @@ const LINKS: { screen: Screen; label: string; mark: Mark; testId: string }[] = [
   { screen: "chat", label: "Chat", mark: "chat", testId: testids.navChat },
   { screen: "health", label: "Health", mark: "health", testId: testids.navHealth },
   { screen: "spend", label: "Spend", mark: "spend", testId: testids.navSpend },
+  { screen: "requests", label: "Requests", mark: "list", testId: testids.navRequests },
   { screen: "settings", label: "Settings", mark: "settings", testId: testids.navSettings },
 ];
 
@@ -80,6 +91,7 @@ function RailLink({ screen, label, mark, testId, on, status }: (typeof LINKS)[nu
       <Icon name={mark} />
       <span>{label}</span>
       {screen === "health" && trouble && <span className="fig dot"><Lamp state={trouble} label={`worst state: ${LAMP_WORDS[trouble]}`} /></span>}
+      {screen === "requests" && Number(status?.running_requests ?? 0) > 0 && <span className="fig">{String(status?.running_requests)}</span>}
       {screen === "spend" && spent !== null && <span className="fig">{spent}</span>}
     </a>
   );

@@ -1,6 +1,6 @@
 /** A core in memory, for tests and for the page under `dev/`. It is not part of the build. */
 import { type Backend, ControlError, type EventListener } from "../api/backend";
-import type { AppStatus, ChatView, Commands, Decision, HealthRow, LampState, MessageView, ModelView, ProviderView, SpendSummary, WatchItem } from "../api/bindings";
+import type { AppStatus, ChatView, Commands, Decision, HealthRow, LampState, MessageView, ModelView, ProviderView, RequestLine, SpendSummary, Switch, WatchItem } from "../api/bindings";
 
 type Watcher = { messageId: string; onItem(item: WatchItem): void; onLost(error: ControlError): void };
 
@@ -107,6 +107,12 @@ export class FakeBackend implements Backend {
       }
       case "requests.get":
         return REQUEST(this.now);
+      case "requests.list":
+        return { rows: full ? lines(this.now) : [], has_more: false };
+      case "requests.totals":
+        return full ? { requests: 1_021, cost_picousd: 1.83 * USD, unknown: 3 } : { requests: 0, cost_picousd: 0, unknown: 0 };
+      case "requests.switches":
+        return full ? switches(this.now) : [];
       case "health.list":
         return full ? health(this.now) : [];
       case "tools.failures":
@@ -219,6 +225,37 @@ function spend(days: number, byModel: boolean): SpendSummary {
 const TOOL_FAILURE = (now: number): Commands["tools.failures"]["result"][number] => ({
   request_id: "0199a2b4-77aa-7c31-9d5e-000000000001", ordinal: 0, at: now - 60_000, provider: "groq", model: "gpt-oss-120b", tool: "get_weather", kind: "schema_mismatch", path: "/days", message: "`/days` is string where the schema wants integer.", remedy: "repaired", repairs: "to_number", arguments: '{"city":"Oslo","days":"3"}', schema: null,
 });
+
+const LINE: RequestLine = {
+  id: "", started_at: 0, status: "ok", client: "Claude Code", dialect: "anthropic-messages", operation: "chat", route: "deep", request_model: "deep", stream: true, provider: "anthropic", model: "claude-sonnet-5", attempts: 1, switches: 0,
+  http_status: 200, error_kind: null, time_to_first_token_ms: 810, duration_ms: 6_200, input_tokens: 47_902, output_tokens: 388, cost_picousd: 0.0154 * USD, cost_status: "computed",
+};
+
+function lines(now: number): RequestLine[] {
+  const some: Partial<RequestLine>[] = [
+    { status: "running", duration_ms: null, output_tokens: null, input_tokens: null, cost_picousd: null, cost_status: "unknown" },
+    {},
+    { client: "agents-300", route: "fast", provider: "google", model: "gemini-3.8-flash", attempts: 2, switches: 1, input_tokens: 1_988, output_tokens: 402, cost_picousd: 0.003 * USD },
+    { client: null, dialect: "chat", provider: "openai", model: "gpt-5.4", attempts: 2, switches: 1, time_to_first_token_ms: 840, duration_ms: 11_300, input_tokens: 6_176, output_tokens: 730, cost_picousd: 0.0197 * USD },
+    { client: null, dialect: "chat", route: null, provider: "ollama", model: "qwen3:14b", status: "cancelled", cost_picousd: 0 },
+    { client: "translate.py", route: "mistral", provider: "mistral", model: "mistral-medium-3.5", status: "failed", error_kind: "authentication", time_to_first_token_ms: null, duration_ms: 210, output_tokens: null, cost_picousd: 0 },
+    { client: "aider", route: "code", provider: "groq", model: "qwen-3.5-27b", cost_picousd: null, cost_status: "unknown", input_tokens: 18_220, output_tokens: 640 },
+    { client: "aider", route: "code", provider: "openai", model: "gpt-5.4", status: "truncated", error_kind: "truncated" },
+  ];
+  return Array.from({ length: 60 }, (_, n) => ({ ...LINE, ...some[n % some.length], ...(n >= some.length && n % some.length === 0 ? LINE : {}), id: n === 3 ? "0199a2b4-77aa-7c31-9d5e-000000000001" : `r${n}`, started_at: now - n * 37_000 }));
+}
+
+const SWITCH: Switch = { request_id: "0199a2b4-77aa-7c31-9d5e-000000000001", at: 0, from_provider: "anthropic", from_model: "claude-sonnet-5", to_provider: "openai", to_model: "gpt-5.4", reason: "failover", error_kind: "overloaded", error_message: "Overloaded", http_status: 529, after_ms: 640, is_saved: true };
+
+function switches(now: number): Switch[] {
+  return [
+    { ...SWITCH, at: now - 180_000 },
+    { ...SWITCH, at: now - 201_000 },
+    { ...SWITCH, at: now - 204_000, is_saved: false },
+    { ...SWITCH, at: now - 660_000, from_provider: "groq", from_model: "gpt-oss-120b", to_provider: "google", to_model: "gemini-3.8-flash", error_kind: "rate_limited", http_status: 429 },
+    { ...SWITCH, at: now - 1_500_000, from_provider: "groq", from_model: "gpt-oss-120b", to_provider: "google", to_model: "gemini-3.8-flash", error_kind: null, http_status: null, reason: "hedge" },
+  ];
+}
 
 const candidate = { rank: null, why: null, score: null, estimated_cost: null, ttft_p95_ms: null, quota_left: null, sticky: false };
 const step = { provider: null, model: null, why: null, against: null, cause: null, wait_ms: null, at_chars: null };
