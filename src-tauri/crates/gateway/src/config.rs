@@ -16,11 +16,12 @@ pub mod watch;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::{SpecError, Values};
 use checking::Mode;
-use routing::{StrategyId, Target};
+use routing::{Policy, Route};
 use serde::{Deserialize, Serialize};
 use wire::{Profile, ProtocolId};
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub listen: SocketAddr,
     pub providers: Vec<ProviderConfig>,
     pub routes: Vec<RouteConfig>,
+    /// What holds for every route: limits, budgets, circuits, repeats, the user's time zone.
+    pub policy: Arc<Policy>,
     pub checks: CheckModes,
     pub timeouts: Timeouts,
     pub limits: Limits,
@@ -56,6 +59,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8790)),
             providers: Vec::new(),
             routes: Vec::new(),
+            policy: Arc::new(Policy { zone: jiff::tz::TimeZone::system(), ..Policy::default() }),
             checks: CheckModes::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -95,15 +99,19 @@ pub enum KeySource {
 }
 
 /// One `[[route]]`: a name of the user's own for one or more targets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RouteConfig {
-    pub name: String,
-    pub strategy: StrategyId,
-    pub targets: Vec<Target>,
+    pub route: Arc<Route>,
     /// Replaces `checks.tools` for this route.
     pub tool_check: Option<Mode>,
     /// Replaces `checks.output` for this route.
     pub output_check: Option<Mode>,
+}
+
+impl RouteConfig {
+    pub fn name(&self) -> &str {
+        &self.route.name
+    }
 }
 
 /// What is done about tool calls and structured output that are wrong. By default nothing but
@@ -117,7 +125,7 @@ pub struct CheckModes {
 impl Config {
     /// The modes that hold for requests to `route`; `None` is a model asked for by its own name.
     pub fn checks_of(&self, route: Option<&str>) -> CheckModes {
-        let route = route.and_then(|name| self.routes.iter().find(|route| route.name == name));
+        let route = route.and_then(|name| self.routes.iter().find(|route| route.name() == name));
         CheckModes {
             tools: route.and_then(|route| route.tool_check).unwrap_or(self.checks.tools),
             output: route.and_then(|route| route.output_check).unwrap_or(self.checks.output),

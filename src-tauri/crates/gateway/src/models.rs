@@ -205,9 +205,9 @@ fn view(provider: &Provider, listed: &ListedModel) -> Model {
 /// Everything that can be asked for: routes first, then each provider's models.
 pub(crate) fn all(core: &Core, snapshot: &Snapshot) -> Vec<Model> {
     let routes = snapshot.config.routes.iter().map(|route| Model {
-        id: route.name.clone(),
-        model: route.name.clone(),
-        name: route.name.clone(),
+        id: route.name().to_owned(),
+        model: route.name().to_owned(),
+        name: route.name().to_owned(),
         is_route: true,
         ..Model::default()
     });

@@ -9,12 +9,14 @@ pub(crate) async fn list(control: &Control, _: Empty) -> Result<Vec<RouteView>> 
     Ok(config
         .routes
         .iter()
+        .map(|route| &route.route)
         .map(|route| RouteView {
             name: route.name.clone(),
             strategy: route.strategy.as_str().to_owned(),
             targets: route
                 .targets
                 .iter()
+                .map(|it| &it.target)
                 .map(|target| TargetView { provider: target.provider.clone(), model: target.model.clone() })
                 .collect(),
         })

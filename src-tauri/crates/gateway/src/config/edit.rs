@@ -7,7 +7,7 @@ use std::path::Path;
 use catalog::{Kinds, Values};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
-use super::{Config, ConfigError, EXAMPLE, parse};
+use super::{Config, ConfigError, EXAMPLE, RouteConfig, parse};
 
 /// One change to the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +135,8 @@ fn refuse_while_used(config: &Config, provider: &str) -> Result<(), ConfigError>
     let users: Vec<&str> = config
         .routes
         .iter()
-        .filter(|route| route.targets.iter().any(|target| target.provider == provider))
-        .map(|route| route.name.as_str())
+        .filter(|route| route.route.targets.iter().any(|it| it.target.provider == provider))
+        .map(RouteConfig::name)
         .collect();
     if users.is_empty() {
         return Ok(());

@@ -6,10 +6,11 @@ mod values;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use catalog::{Kinds, Values, Variable};
 use checking::Mode;
-use routing::{STRATEGIES, StrategyId, Target};
+use routing::{Route, STRATEGIES, StrategyId, Target};
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
@@ -96,6 +97,7 @@ impl Reader<'_> {
         Config {
             listen: self.listen(port),
             routes: self.routes(root, &providers),
+            policy: Config::default().policy,
             providers,
             checks: self.checks(root),
             timeouts: self.timeouts(root),
@@ -304,11 +306,14 @@ impl Reader<'_> {
         for (table, span) in self.tables(root, "route") {
             let Some(route) = self.route(table, &span, providers) else { continue };
             let line = self.line(&span);
-            if let Some(first) = seen.insert(route.name.clone(), line) {
+            if let Some(first) = seen.insert(route.name().to_owned(), line) {
                 self.report(
                     &span,
                     "route.name",
-                    format!("The route name \"{}\" is used twice; the first is on line {first}.", route.name),
+                    format!(
+                        "The route name \"{}\" is used twice; the first is on line {first}.",
+                        route.name()
+                    ),
                 );
             }
             routes.push(route);
@@ -339,7 +344,8 @@ impl Reader<'_> {
                 ),
             );
         }
-        Some(RouteConfig { name, strategy, targets, tool_check, output_check })
+        let route = Arc::new(Route { strategy, ..Route::new(name, targets) });
+        Some(RouteConfig { route, tool_check, output_check })
     }
 
     fn strategy(&mut self, table: &Table<'_>) -> StrategyId {

@@ -49,16 +49,17 @@ pub(crate) async fn admit(core: &Arc<Core>, snapshot: &Arc<Snapshot>, name: &str
 
 /// The route that `name` is, where it is one.
 pub(crate) fn route_of(snapshot: &Snapshot, name: &str) -> Option<String> {
-    snapshot.config.routes.iter().find(|route| route.name == name).map(|route| route.name.clone())
+    snapshot.config.routes.iter().find(|route| route.name() == name).map(|route| route.name().to_owned())
 }
 
 /// A route, or a provider and a model.
 fn by_name(snapshot: &Snapshot, name: &str) -> Option<Admitted> {
-    if let Some(route) = snapshot.config.routes.iter().find(|route| route.name == name) {
+    if let Some(found) = snapshot.config.routes.iter().find(|route| route.name() == name) {
+        let route = &found.route;
         return Some(Admitted {
             route: Some(route.name.clone()),
             strategy: route.strategy,
-            targets: route.targets.clone(),
+            targets: route.targets.iter().map(|it| it.target.clone()).collect(),
         });
     }
     let (provider, model) = name.split_once('/').filter(|(_, model)| !model.is_empty())?;

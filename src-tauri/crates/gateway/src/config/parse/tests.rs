@@ -64,7 +64,7 @@ fn the_example_is_the_defaults_and_every_key_in_it_is_known() {
     let config = parse(&uncommented.join("\n")).unwrap();
     assert_eq!(config.providers.len(), 3);
     assert_eq!(config.providers[2].variables["region"], "eu-west-1");
-    assert_eq!(config.routes[0].targets.len(), 2);
+    assert_eq!(config.routes[0].route.targets.len(), 2);
 }
 
 #[test]
@@ -76,7 +76,10 @@ fn everything_that_can_be_said_is_understood() {
     assert_eq!(second.protocol, Some(ProtocolId::AnthropicMessages));
     assert_eq!(second.base_url.as_deref(), Some("http://127.0.0.1:11434/v1"));
     assert_eq!(second.models, ["m1", "m2"]);
-    assert_eq!(config.routes[0].targets[1], Target { provider: "rehearsal".into(), model: "y".into() });
+    assert_eq!(
+        config.routes[0].route.targets[1].target,
+        Target { provider: "rehearsal".into(), model: "y".into() }
+    );
     let on_route = CheckModes { tools: Mode::Repair, output: Mode::Reject };
     assert_eq!(config.checks_of(Some("fast")), on_route);
     assert_eq!(config.checks_of(None), CheckModes { output: Mode::Observe, ..on_route });
