@@ -99,6 +99,8 @@ pub struct Admitted {
     pub is_probe: bool,
     /// When, counted in openings and probes: an attempt from before says nothing about after.
     epoch: u32,
+    /// It goes out with a key that was refused.
+    tries_key: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,7 +234,7 @@ impl Circuit {
     /// attempt. When the provider said to come back holds all the same.
     pub fn admit(&mut self, policy: &CircuitPolicy, now: Duration, early: bool) -> Option<Admitted> {
         match self.verdict(policy, now) {
-            Verdict::Free | Verdict::Share(_) => Some(Admitted { is_probe: false, epoch: self.epoch }),
+            Verdict::Free | Verdict::Share(_) => Some(self.admitted(false)),
             Verdict::Probe => Some(self.probe(now, false)),
             Verdict::Closed { why: Blocked::CircuitOpen, .. } if early && self.may_probe_early(now) => {
                 Some(self.probe(now, true))
@@ -249,13 +251,16 @@ impl Circuit {
 
     fn try_parked(&mut self, now: Duration) -> Option<Admitted> {
         self.last_try = now;
-        match self.phase_at(now) {
-            Phase::Closed { .. } | Phase::Ramp { .. } => {
-                Some(Admitted { is_probe: false, epoch: self.epoch })
-            }
-            Phase::Open { .. } => Some(self.probe(now, true)),
-            Phase::Probing { .. } => None,
-        }
+        let admitted = match self.phase_at(now) {
+            Phase::Closed { .. } | Phase::Ramp { .. } => self.admitted(false),
+            Phase::Open { .. } => self.probe(now, true),
+            Phase::Probing { .. } => return None,
+        };
+        Some(Admitted { tries_key: true, ..admitted })
+    }
+
+    fn admitted(&self, is_probe: bool) -> Admitted {
+        Admitted { is_probe, epoch: self.epoch, tries_key: false }
     }
 
     fn may_probe_early(&self, now: Duration) -> bool {
@@ -270,7 +275,7 @@ impl Circuit {
         self.phase = Phase::Probing { since: now, until, is_early };
         self.last_try = now;
         self.epoch = self.epoch.wrapping_add(1);
-        Admitted { is_probe: true, epoch: self.epoch }
+        self.admitted(true)
     }
 }
 
@@ -291,7 +296,9 @@ impl Circuit {
             return;
         }
         self.in_a_row = 0;
-        self.parked_until = Duration::ZERO;
+        if admitted.tries_key {
+            self.unpark();
+        }
         match &mut self.phase {
             Phase::Probing { .. } => self.answering(policy, admitted, now),
             Phase::Ramp { seen, .. } => seen.ok = seen.ok.saturating_add(1),

@@ -301,6 +301,18 @@ fn cooling_and_parking_admit_nothing_and_only_extend() {
 }
 
 #[test]
+fn only_an_attempt_with_the_refused_key_shows_that_it_is_taken_again() {
+    let mut rig = Rig::default();
+    let before = rig.admit().unwrap();
+    rig.circuit.park(s(60));
+    rig.at(5).succeed(before);
+    assert_eq!(rig.verdict(), closed(s(60), Blocked::Parked), "it left before the key was refused");
+    let tries = rig.admit_early().unwrap();
+    rig.succeed(tries);
+    assert_eq!(rig.verdict(), Verdict::Free);
+}
+
+#[test]
 fn the_last_of_all_deadlines_counts_and_the_key_is_named_first() {
     let mut rig = Rig::default();
     rig.at(100).trip();
@@ -488,9 +500,11 @@ proptest! {
                 }
                 Happens::Succeed(which) => if let Some(admitted) = take(which) {
                     rig.succeed(admitted);
-                    // A success shows that the key is taken.
-                    was_cleared = true;
-                    parked = rig.circuit.parked_until;
+                    // One that went out with the refused key shows that it is taken.
+                    was_cleared = admitted.tries_key;
+                    if admitted.tries_key {
+                        parked = rig.circuit.parked_until;
+                    }
                 },
                 Happens::Answering(which) => if let Some(admitted) = in_flight.get(which % in_flight.len().max(1)) {
                     rig.circuit.answering(&rig.policy, *admitted, rig.now);
