@@ -15,6 +15,10 @@ use crate::time::Now;
 /// So often those look who wait for somebody else's attempt to end.
 const PROBE_LOOK: Duration = Duration::from_millis(250);
 
+/// And those so often who wait where everything is closed: a circuit lets early probes through in
+/// this interval.
+const EARLY_LOOK: Duration = Duration::from_secs(1);
+
 /// No second attempt beside a first one earlier than this, however fast the target usually is.
 const LEAST_HEDGE: Duration = Duration::from_millis(200);
 
@@ -104,10 +108,7 @@ impl Router {
             return wait(run, now, slot, until);
         }
         // Everything is closed or far away: the least bad one is asked whether it is well again.
-        let mut closed: Vec<&Not> = refused
-            .iter()
-            .filter(|not| matches!(not.against, Against::CircuitOpen | Against::Parked))
-            .collect();
+        let mut closed: Vec<&Not> = refused.iter().filter(|not| is_closed(not)).collect();
         closed.sort_by_key(|not| not.until);
         for not in closed {
             if let Ok(permit) = self.try_slot(run, not.slot, now, true, draw) {
@@ -117,7 +118,9 @@ impl Router {
         if let Some((until, slot)) = soonest
             && fits(until, retry.patience)
         {
-            return wait(run, now, slot, until);
+            // Somebody's early probe may bring a closed one back before its time.
+            let is_probed = refused.iter().any(is_closed);
+            return wait(run, now, slot, if is_probed { until.min(now.mono + EARLY_LOOK) } else { until });
         }
         let retry_after =
             refused.iter().filter_map(|not| not.until).min().map(|until| until.saturating_sub(now.mono));
@@ -312,6 +315,11 @@ fn turn(run: &Run) -> Vec<usize> {
         (run.again != Some(*slot), run.slots[*slot].attempts > 0, !answers_last(slot), *slot)
     });
     slots
+}
+
+/// Only a probe may go there, before its time where nothing else is left.
+fn is_closed(not: &Not) -> bool {
+    matches!(not.against, Against::CircuitOpen | Against::Parked)
 }
 
 /// When it is worth asking again, where waiting helps at all.

@@ -366,6 +366,19 @@ fn where_everything_is_broken_the_least_bad_is_asked() {
 }
 
 #[test]
+fn who_waits_where_everything_is_broken_sees_within_a_second_that_it_is_well() {
+    let mut world = World::new();
+    world.break_it("a");
+    let only = route(&["a"]);
+    let mut waiting = world.run(&only);
+    assert_eq!(world.waits(&mut waiting), Duration::from_secs(1), "not the fifteen that it is open for");
+    world.sleep(Duration::from_secs(1));
+    assert_eq!(world.serve(&only).provider, "a", "somebody's early probe");
+    let permit = world.asked(&mut waiting);
+    world.succeed(&mut waiting, permit);
+}
+
+#[test]
 fn a_callers_own_fault_breaks_nothing() {
     let mut world = World::new();
     let only = route(&["a"]);
