@@ -75,7 +75,7 @@ pub fn apply(
             remove(&mut document, "provider", "id", id)?;
         }
         ConfigEdit::SetListen { address } => set_listen(&mut document, address),
-        ConfigEdit::PutRoute(entry) => put_route(&mut document, entry)?,
+        ConfigEdit::PutRoute(entry) => put_route(&mut document, entry, &before)?,
         ConfigEdit::RemoveRoute { name } => remove(&mut document, "route", "name", name)?,
     }
     let text = document.to_string();
@@ -178,23 +178,50 @@ fn put_provider(document: &mut DocumentMut, entry: &ProviderEntry, kinds: &Kinds
     Ok(())
 }
 
-fn put_route(document: &mut DocumentMut, entry: &RouteEntry) -> Result<(), ConfigError> {
+fn put_route(document: &mut DocumentMut, entry: &RouteEntry, before: &Config) -> Result<(), ConfigError> {
     let table = find_or_add(document, "route", "name", &entry.name)?;
     table["strategy"] = value_keeping_comment(table.get("strategy"), &entry.strategy);
-    let mut targets = Array::new();
-    for (provider, model) in &entry.targets {
-        let mut target = InlineTable::new();
-        target.insert("provider", provider.as_str().into());
-        target.insert("model", model.as_str().into());
-        targets.push(target);
+    if entry.strategy != "score" {
+        // Its weights would mean nothing.
+        table.remove("score");
     }
-    table["targets"] = value(targets);
+    if !has_targets(before, entry) {
+        let targets = targets_keeping_details(table.get("targets"), &entry.targets);
+        table["targets"] = value(targets);
+    }
     for (name, mode) in [("tool_check", &entry.tool_check), ("output_check", &entry.output_check)] {
         if let Some(mode) = mode {
             table[name] = value_keeping_comment(table.get(name), mode);
         }
     }
     Ok(())
+}
+
+/// Whether the route leads where `entry` says already, be it through other routes.
+fn has_targets(before: &Config, entry: &RouteEntry) -> bool {
+    let Some(route) = before.routes.iter().find(|route| route.name() == entry.name) else { return false };
+    let targets =
+        route.route.targets.iter().map(|it| (it.target.provider.as_str(), it.target.model.as_str()));
+    targets.eq(entry.targets.iter().map(|(provider, model)| (provider.as_str(), model.as_str())))
+}
+
+/// The targets, each with what the file says of it beside its name (a weight, a tier, a condition).
+fn targets_keeping_details(old: Option<&Item>, targets: &[(String, String)]) -> Array {
+    let old = old.and_then(Item::as_array).map(|array| array.iter().filter_map(|it| it.as_inline_table()));
+    let mut old: Vec<&InlineTable> = old.into_iter().flatten().collect();
+    let mut new = Array::new();
+    for (provider, model) in targets {
+        let is_same = |table: &&InlineTable| {
+            let says = |name: &str, value: &str| table.get(name).and_then(|it| it.as_str()) == Some(value);
+            says("provider", provider) && says("model", model)
+        };
+        let target = match old.iter().position(is_same) {
+            Some(at) => old.remove(at).clone(),
+            None => InlineTable::from_iter([("provider", provider.as_str()), ("model", model.as_str())]),
+        };
+        new.push(target);
+    }
+    new
 }
 
 fn set_listen(document: &mut DocumentMut, address: &str) {
@@ -342,6 +369,34 @@ mod tests {
         ] {
             assert!(apply(path(), TEXT, &edit, &Kinds::shipped()).is_err(), "{edit:?}");
         }
+    }
+
+    #[test]
+    fn a_route_that_is_edited_keeps_what_the_window_does_not_show() {
+        let deep = "\n[[route]]\nname = \"deep\" # mine\ntargets = [\n  { provider = \"b\", model = \"y\", \
+                    weight = 3 }, # heavy\n  { route = \"r\", tier = \"cheap\" },\n]\nsticky = \"5m\"\n";
+        let text = format!("{TEXT}{deep}");
+        let entry = |targets: &[(&str, &str)]| {
+            ConfigEdit::PutRoute(RouteEntry {
+                name: "deep".into(),
+                strategy: "priority".into(),
+                targets: targets.iter().map(|(p, m)| ((*p).to_owned(), (*m).to_owned())).collect(),
+                tool_check: None,
+                output_check: None,
+            })
+        };
+        // The same targets: the list stays as it is written, with the route inside of it.
+        let same = edited(&text, &entry(&[("b", "y"), ("a", "x")]));
+        assert!(same.contains(&deep[1..deep.len() - 1]), "{same}");
+        // Others: each keeps what is said of it.
+        let other = edited(&text, &entry(&[("a", "z"), ("b", "y")]));
+        let config = parse_text(path(), &other, &Kinds::shipped()).unwrap();
+        let route = &config.routes[1].route;
+        assert_eq!(route.targets[1].weight, 3, "{other}");
+        assert_eq!((route.targets.len(), route.sticky.is_some()), (2, true), "{other}");
+        // What still names a route or a provider keeps it here, with the line that does.
+        let error = edited_with(&text, &ConfigEdit::RemoveRoute { name: "r".into() }).unwrap_err();
+        assert!(error.to_string().contains("There is no route \"r\""), "{error}");
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Text → [`Config`]. Reads the whole file before it complains, so one look shows every problem.
 
+mod budgets;
+mod conditions;
+mod policy;
 mod reader;
+mod routes;
 mod values;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use catalog::{Kinds, Values, Variable};
 use checking::Mode;
-use routing::{Route, STRATEGIES, StrategyId, Target};
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
@@ -18,23 +21,20 @@ use wire::{Profile, ProtocolId};
 
 use super::{
     CheckModes, Config, ConfigProblem, DEFAULT_LISTEN, KeySource, Limits, ProviderConfig, REHEARSAL_ID,
-    RouteConfig, Timeouts,
+    Timeouts,
 };
-use reader::{Reader, Table, Value, line_of, problem, span_of};
+use reader::{Reader, Table, line_of, problem};
 
-const ROOT_KEYS: &[&str] = &["port", "provider", "route", "checks", "timeouts", "limits", "discovery"];
+const ROOT_KEYS: &[&str] =
+    &["port", "provider", "route", "limit", "budget", "routing", "checks", "timeouts", "limits", "discovery"];
 const PORT_KEYS: &[&str] = &["listen"];
 const DISCOVERY_KEYS: &[&str] = &["enabled"];
-const ROUTE_KEYS: &[&str] = &["name", "strategy", "targets", "tool_check", "output_check"];
 const CHECK_KEYS: &[&str] = &["tools", "output"];
-const TARGET_KEYS: &[&str] = &["provider", "model"];
 const TIMEOUT_KEYS: &[&str] = &["connect", "first_byte", "first_content", "idle", "total"];
 const LIMIT_KEYS: &[&str] = &["max_body_bytes"];
 
-/// The smallest body limit that still lets an ordinary request through.
-const MIN_BODY_BYTES: i64 = 1024;
-/// Requests are held in memory whole.
-const MAX_BODY_BYTES: i64 = 1 << 30;
+/// The smallest body limit still lets an ordinary request through; requests are held in memory whole.
+const BODY_BYTES: RangeInclusive<u64> = 1024..=1 << 30;
 
 /// The settings that `text` says, or everything that is wrong with it, in the order of its lines.
 /// `kinds` are the vendors that it may name.
@@ -94,10 +94,12 @@ impl Reader<'_> {
         self.refuse_unknown(root, "", ROOT_KEYS);
         let port = self.table(root, "port").inspect(|table| self.refuse_unknown(table, "port", PORT_KEYS));
         let providers = self.providers(root, kinds);
+        let routes = self.routes(root, &providers);
+        let policy = self.policy(root, &providers, &routes, kinds);
         Config {
             listen: self.listen(port),
-            routes: self.routes(root, &providers),
-            policy: Config::default().policy,
+            routes,
+            policy: Arc::new(policy),
             providers,
             checks: self.checks(root),
             timeouts: self.timeouts(root),
@@ -298,69 +300,7 @@ impl Reader<'_> {
         profiles
     }
 
-    // === Routes ===
-
-    fn routes(&mut self, root: &Table<'_>, providers: &[ProviderConfig]) -> Vec<RouteConfig> {
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        let mut routes = Vec::new();
-        for (table, span) in self.tables(root, "route") {
-            let Some(route) = self.route(table, &span, providers) else { continue };
-            let line = self.line(&span);
-            if let Some(first) = seen.insert(route.name().to_owned(), line) {
-                self.report(
-                    &span,
-                    "route.name",
-                    format!(
-                        "The route name \"{}\" is used twice; the first is on line {first}.",
-                        route.name()
-                    ),
-                );
-            }
-            routes.push(route);
-        }
-        routes
-    }
-
-    fn route(
-        &mut self,
-        table: &Table<'_>,
-        span: &Range<usize>,
-        providers: &[ProviderConfig],
-    ) -> Option<RouteConfig> {
-        self.refuse_unknown(table, "route", ROUTE_KEYS);
-        let name = self.required(table, span, "name", "route.name");
-        let strategy = self.strategy(table);
-        let targets = self.targets(table, span, providers);
-        let tool_check = self.mode(table, "tool_check", "route.tool_check");
-        let output_check = self.mode(table, "output_check", "route.output_check");
-        let (name, name_span) = name?;
-        if !is_id(&name) {
-            self.report(
-                &name_span,
-                "route.name",
-                format!(
-                    "\"{name}\" cannot be a route's name: use letters, digits, \"-\", \"_\" and \".\" \
-                     (with a slash it would read as provider/model)."
-                ),
-            );
-        }
-        let route = Arc::new(Route { strategy, ..Route::new(name, targets) });
-        Some(RouteConfig { route, tool_check, output_check })
-    }
-
-    fn strategy(&mut self, table: &Table<'_>) -> StrategyId {
-        let Some((name, span)) = self.text_at(table, "strategy", "route.strategy") else {
-            return StrategyId::default();
-        };
-        StrategyId::from_name(&name).unwrap_or_else(|| {
-            let known: Vec<&str> = STRATEGIES.iter().map(|id| id.as_str()).collect();
-            let message = format!("There is no strategy \"{name}\"; this version has: {}.", known.join(", "));
-            let nearest = nearest(&name, known);
-            self.report_nearest(&span, "route.strategy", message, nearest);
-            StrategyId::default()
-        })
-    }
-
+    /// A mode of the checks.
     fn mode(&mut self, table: &Table<'_>, name: &str, key: &str) -> Option<Mode> {
         let (word, span) = self.text_at(table, name, key)?;
         let mode = Mode::from_name(&word);
@@ -370,41 +310,6 @@ impl Reader<'_> {
             self.report_nearest(&span, key, message, nearest(&word, known));
         }
         mode
-    }
-
-    fn targets(
-        &mut self,
-        table: &Table<'_>,
-        span: &Range<usize>,
-        providers: &[ProviderConfig],
-    ) -> Vec<Target> {
-        let items = table.get("targets").and_then(|value| value.get_ref().as_array());
-        let Some(items) = items.filter(|items| !items.is_empty()) else {
-            let at = span_of(table, "targets").unwrap_or_else(|| span.clone());
-            let message = "A route needs targets: [{ provider = \"…\", model = \"…\" }, …].".to_owned();
-            self.report(&at, "route.targets", message);
-            return Vec::new();
-        };
-        items.iter().filter_map(|item| self.target(item, providers)).collect()
-    }
-
-    fn target(&mut self, item: &Value<'_>, providers: &[ProviderConfig]) -> Option<Target> {
-        let Some(table) = item.get_ref().as_table() else {
-            let message = "A target is { provider = \"…\", model = \"…\" }.".to_owned();
-            self.report(&item.span(), "route.targets", message);
-            return None;
-        };
-        self.refuse_unknown(table, "route.targets", TARGET_KEYS);
-        let provider = self.required(table, &item.span(), "provider", "route.targets.provider");
-        let model = self.required(table, &item.span(), "model", "route.targets.model");
-        let ((provider, span), (model, _)) = (provider?, model?);
-        let known = || providers.iter().map(|provider| provider.id.as_str()).chain([REHEARSAL_ID]);
-        if !known().any(|id| id == provider) {
-            let nearest = nearest(&provider, known());
-            let message = format!("There is no provider \"{provider}\" in this file.");
-            self.report_nearest(&span, "route.targets.provider", message, nearest);
-        }
-        Some(Target { provider, model })
     }
 
     // === Checks, timeouts and limits ===
@@ -430,14 +335,8 @@ impl Reader<'_> {
             ("total", &mut timeouts.total),
         ] {
             let key = format!("timeouts.{name}");
-            let Some((text, span)) = self.text_at(table, name, &key) else { continue };
-            match values::duration(&text) {
-                Some(duration) => *field = duration,
-                None => self.report(
-                    &span,
-                    &key,
-                    format!("\"{text}\" is no duration. Write \"500ms\", \"10s\", \"5m\" or \"1h\"."),
-                ),
+            if let Some(duration) = self.duration(table, name, &key) {
+                *field = duration;
             }
         }
         timeouts
@@ -446,29 +345,15 @@ impl Reader<'_> {
     fn discovery(&mut self, root: &Table<'_>) -> bool {
         let Some(table) = self.table(root, "discovery") else { return true };
         self.refuse_unknown(table, "discovery", DISCOVERY_KEYS);
-        let Some(value) = table.get("enabled") else { return true };
-        value.get_ref().as_bool().unwrap_or_else(|| {
-            self.report(&value.span(), "discovery.enabled", "enabled is true or false.".to_owned());
-            true
-        })
+        self.flag(table, "enabled", "discovery.enabled").unwrap_or(true)
     }
 
     fn limits(&mut self, root: &Table<'_>) -> Limits {
         let mut limits = Limits::default();
         let Some(table) = self.table(root, "limits") else { return limits };
         self.refuse_unknown(table, "limits", LIMIT_KEYS);
-        let Some(value) = table.get("max_body_bytes") else { return limits };
-        let number = value
-            .get_ref()
-            .as_integer()
-            .and_then(|integer| i64::from_str_radix(integer.as_str(), integer.radix()).ok());
-        match number.filter(|bytes| (MIN_BODY_BYTES..=MAX_BODY_BYTES).contains(bytes)) {
-            Some(bytes) => limits.max_body_bytes = bytes as usize,
-            None => self.report(
-                &value.span(),
-                "limits.max_body_bytes",
-                format!("max_body_bytes is a whole number from {MIN_BODY_BYTES} to {MAX_BODY_BYTES}."),
-            ),
+        if let Some(bytes) = self.whole(table, "max_body_bytes", "limits.max_body_bytes", BODY_BYTES) {
+            limits.max_body_bytes = bytes as usize;
         }
         limits
     }

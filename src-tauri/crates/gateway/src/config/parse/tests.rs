@@ -1,5 +1,8 @@
 use super::*;
 use crate::config::EXAMPLE;
+use routing::Target;
+
+mod routing_tests;
 
 const GOOD: &str = r#"
 [port]
@@ -51,7 +54,7 @@ fn the_example_is_the_defaults_and_every_key_in_it_is_known() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(code)
-                if code.starts_with("[[")
+                if code.starts_with('[')
                     || code.contains(" = ")
                     || code.starts_with("  {")
                     || code == "]" =>
@@ -65,6 +68,14 @@ fn the_example_is_the_defaults_and_every_key_in_it_is_known() {
     assert_eq!(config.providers.len(), 3);
     assert_eq!(config.providers[2].variables["region"], "eu-west-1");
     assert_eq!(config.routes[0].route.targets.len(), 2);
+    let deep = &config.routes[1].route;
+    assert_eq!((deep.targets.len(), deep.rules.len()), (5, 2));
+    assert_eq!((config.policy.limits.len(), config.policy.budgets.len()), (6, 1));
+    // What the example says of all routes is what holds without it.
+    let zone = config.policy.zone.clone();
+    let plain = routing::Policy { zone, ..routing::Policy::default() };
+    let said = routing::Policy { limits: Vec::new(), budgets: Vec::new(), ..(*config.policy).clone() };
+    assert_eq!(said, plain);
 }
 
 #[test]
