@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use routing::classify::Class;
 use routing::policy::{
     BudgetRule, Cause, Commit, Condition, Counted, HedgeAfter, LimitRule, OnBreak, OverBudget, Period, Rule,
-    Scope, Sticky, Then, Tier, Window,
+    Scope, ScoreWeights, Sticky, Then, Tier, Window,
 };
 
 use super::*;
@@ -276,6 +276,28 @@ fn check(from: &str, to: &str, line: usize, key: &str, nearest: Option<&str>) ->
         (it.line, it.key.as_deref(), it.nearest.as_deref()) == (line, Some(key), nearest)
     };
     found.iter().find(is_it).is_none().then(|| format!("{to}: {found:#?}"))
+}
+
+#[test]
+fn a_score_has_weights_and_some_of_them() {
+    let text = |score: &str| {
+        with_providers(&format!(
+            "[[route]]\nname = \"x\"\nstrategy = \"score\"\ntargets = [{{ provider = \"a\", model = \"m\" }}]\n\
+             score = {score}\n"
+        ))
+    };
+    let weights = parse(&text("{ cost = 3, errors = 0 }")).unwrap().routes[0].route.score;
+    let expected = ScoreWeights { cost: 3.0, errors: 0.0, ..ScoreWeights::default() };
+    assert_eq!(weights, expected);
+    for (score, key) in [
+        ("{ cost = -1 }", "route.score.cost"),
+        ("{ price = 1 }", "route.score.price"),
+        ("{ latency = 0, errors = 0, cost = 0, quota = 0.0 }", "route.score"),
+        ("3", "route.score"),
+    ] {
+        let found = problems(&text(score));
+        assert_eq!((found.len(), found[0].line, found[0].key.as_deref()), (1, 11, Some(key)), "{found:#?}");
+    }
 }
 
 #[test]
