@@ -9,7 +9,7 @@
 //! - [`writer`]: the queue, the thread, group commit, what happens when the disk says no.
 //! - [`query`]: spend, health, one request; [`export`]: all requests as JSON Lines.
 //! - [`chats`]: conversations, in the same file through the same writer.
-//! - [`clients`]: the keys that our port accepts, as hashes.
+//! - [`clients`]: the keys that our port accepts, as hashes; `memory`: what others keep over a restart.
 //! - [`schema`]: migrations, and opening a file safely; [`error`]: what can go wrong.
 //!
 //! The crate reads no clock: every time is an argument.
@@ -19,6 +19,7 @@ pub mod clients;
 pub mod entry;
 pub mod error;
 pub mod export;
+mod memory;
 pub mod query;
 mod schema;
 mod spend;
@@ -49,7 +50,7 @@ pub use query::{
     RequestPage, RequestRow, RequestTotals, SwitchRow, TargetHealth, Term, ToolFailureCount,
     ToolFailureFilter, ToolFailureRow,
 };
-pub use spend::{SpendBy, SpendDay, SpendGroup, SpendSummary, SpendTotal};
+pub use spend::{Charge, SpendBy, SpendDay, SpendGroup, SpendSummary, SpendTotal};
 pub use writer::{LedgerState, LedgerStatus};
 
 /// The file's name inside the data folder.

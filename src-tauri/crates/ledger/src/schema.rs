@@ -16,6 +16,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_request_notes.sql"),
     include_str!("../migrations/0005_passed_over.sql"),
     include_str!("../migrations/0006_decisions.sql"),
+    include_str!("../migrations/0007_memory.sql"),
 ];
 
 pub(crate) const CURRENT: u32 = MIGRATIONS.len() as u32;

@@ -90,7 +90,26 @@ pub struct SpendSummary {
     pub totals: Vec<SpendGroup>,
 }
 
+/// What attempts of one kind cost together: each at the target that charged it, whether it gave the
+/// answer or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    pub client: Option<String>,
+    /// The route, or the model as the client named it where that is none.
+    pub route: String,
+    /// Who charged it.
+    pub provider: String,
+    pub model: String,
+    pub cost_picousd: i64,
+}
+
 impl Ledger {
+    /// What the attempts that started at `from_ms` or later have cost so far, by everything that a
+    /// budget may be for. Blocks.
+    pub fn charges_since(&self, from_ms: i64) -> Result<Vec<Charge>> {
+        self.read(|connection| charges(connection, from_ms).map_err(|error| self.sqlite(&error)))
+    }
+
     /// Spend of the last `days` days (today is one of them), today and this month, where a day
     /// begins at midnight `utc_offset_minutes` east of UTC. Blocks.
     pub fn spend(
@@ -267,6 +286,25 @@ fn cells(
         cell.cost_picousd = cell.cost_picousd.saturating_add(cost);
     }
     Ok(cells)
+}
+
+fn charges(connection: &Connection, from_ms: i64) -> rusqlite::Result<Vec<Charge>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT r.client, coalesce(r.route, r.request_model), a.provider, a.model, sum(a.cost_picousd)
+         FROM attempts AS a JOIN requests AS r ON r.id = a.request_id
+         WHERE a.started_at >= ?1 AND a.cost_picousd > 0
+         GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+    )?;
+    let rows = statement.query_map([from_ms], |row| {
+        Ok(Charge {
+            client: row.get(0)?,
+            route: row.get(1)?,
+            provider: row.get(2)?,
+            model: row.get(3)?,
+            cost_picousd: row.get(4)?,
+        })
+    })?;
+    rows.collect()
 }
 
 #[cfg(test)]

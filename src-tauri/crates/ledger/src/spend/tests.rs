@@ -110,6 +110,44 @@ fn what_a_failed_attempt_cost_stands_under_the_target_that_charged_it() {
 }
 
 #[test]
+fn charges_are_told_by_everything_that_a_budget_may_be_for() {
+    let book = Book::new();
+    Exchange::new("early", NOON - 1, "acme/large").cost(100).write_to(&book);
+    Exchange::new("one", NOON, "acme/large").cost(3).write_to(&book);
+    Exchange::new("two", NOON, "acme/large").cost(4).write_to(&book);
+    Exchange::new("free", NOON, "acme/tiny").write_to(&book);
+    let mut unknown = Exchange::new("unknown", NOON, "acme/tiny");
+    unknown.cost = Cost::UNKNOWN;
+    unknown.write_to(&book);
+    failed_over(&book, "r", 30, 12);
+    let mut routed = request("routed", NOON);
+    (routed.client, routed.route) = (None, Some("deep".to_owned()));
+    book.write(Record::RequestStarted(routed));
+    book.write(Record::AttemptStarted(attempt("routed", 0, "acme", "large", NOON)));
+    book.write(Record::AttemptEnded(AttemptEnded {
+        cost: Cost::computed(PicoUsd(7)),
+        ..AttemptEnded::new(attempt_id("routed", 0), Outcome::Ok, 10)
+    }));
+    book.settle();
+    let charge = |client: Option<&str>, route: &str, target: (&str, &str), cost_picousd| Charge {
+        client: client.map(str::to_owned),
+        route: route.to_owned(),
+        provider: target.0.to_owned(),
+        model: target.1.to_owned(),
+        cost_picousd,
+    };
+    assert_eq!(
+        book.ledger.charges_since(NOON).unwrap(),
+        [
+            // It is not settled yet, and charged already.
+            charge(None, "deep", ("acme", "large"), 7),
+            charge(Some("notebook"), "fast", ("acme", "large"), 37),
+            charge(Some("notebook"), "fast", ("globex", "huge"), 12),
+        ]
+    );
+}
+
+#[test]
 fn a_request_that_reached_nobody_has_an_empty_key() {
     let book = Book::new();
     book.write(Record::RequestStarted(request("r", NOON)));
