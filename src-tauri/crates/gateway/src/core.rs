@@ -1,13 +1,17 @@
 //! What all parts of the gateway share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use ledger::Ledger;
+use routing::{Now, Router};
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::engine::{KnownFacts, LastFaults};
 use crate::models::Lists;
 use crate::providers::Snapshot;
 use crate::vault::Vault;
@@ -24,6 +28,9 @@ pub(crate) struct Core {
     pub ledger: Ledger,
     pub secrets: Secrets,
     pub lists: Lists,
+    /// What was joined of them for the router.
+    pub facts: KnownFacts,
+    pub faults: LastFaults,
     pub vault: Vault,
     /// Tools' schemas, compiled once for all requests.
     pub schemas: checking::Schemas,
@@ -34,16 +41,23 @@ pub(crate) struct Core {
     events: broadcast::Sender<Event>,
     snapshot: RwLock<Arc<Snapshot>>,
     running: AtomicUsize,
+    router: Mutex<Router>,
+    /// Where the router's clock begins.
+    began: Instant,
 }
 
 impl Core {
     pub(crate) fn new(clock: Clock, ledger: Ledger, secrets: Secrets, snapshot: Snapshot) -> Self {
+        let policy = Arc::clone(&snapshot.config.policy);
+        let start = Now::new(Duration::ZERO, clock.now_ms());
         Self {
             clock,
             started_at_ms: clock.now_ms(),
             ledger,
             secrets,
             lists: Lists::default(),
+            facts: KnownFacts::default(),
+            faults: LastFaults::default(),
             vault: Vault::default(),
             schemas: checking::Schemas::default(),
             closing: CancellationToken::new(),
@@ -51,7 +65,30 @@ impl Core {
             events: broadcast::channel(EVENT_BACKLOG).0,
             snapshot: RwLock::new(Arc::new(snapshot)),
             running: AtomicUsize::new(0),
+            router: Mutex::new(Router::new(policy, start)),
+            began: clock.now(),
         }
+    }
+
+    /// This moment, as the router counts.
+    pub(crate) fn router_now(&self) -> Now {
+        Now::new(self.clock.now().saturating_duration_since(self.began), self.clock.now_ms())
+    }
+
+    /// A moment of the router's, on our clock.
+    pub(crate) fn instant_of(&self, mono: Duration) -> Instant {
+        self.began + mono
+    }
+
+    /// A moment of our clock, on the router's.
+    pub(crate) fn mono_of(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.began)
+    }
+
+    /// One turn with the router. Nothing may be waited for in it.
+    pub(crate) fn route<T>(&self, turn: impl FnOnce(&mut Router, Now) -> T) -> T {
+        let now = self.router_now();
+        turn(&mut self.router.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
     /// The settings that hold now.
@@ -59,9 +96,19 @@ impl Core {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on new requests begin with `snapshot`.
+    /// From now on new requests begin with `snapshot`. What the router counted and learned stays.
     pub(crate) fn replace_snapshot(&self, snapshot: Snapshot) {
+        let policy = Arc::clone(&snapshot.config.policy);
+        self.facts.forget();
+        self.route(|router, now| router.set_policy(policy, now));
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+    }
+
+    /// The provider has another key, or none: what it gave or refused before says nothing now.
+    pub(crate) fn key_changed(&self, provider: &str) {
+        self.lists.forget(provider);
+        self.facts.forget();
+        self.route(|router, _| router.key_changed(provider));
     }
 
     /// Tells whoever listens; nobody has to.

@@ -251,7 +251,7 @@ impl Gateway {
     /// Stores a provider's key in the keychain. The provider need not be in the settings yet.
     pub async fn set_key(&self, provider: &str, secret: Secret) -> Result<(), SecretError> {
         self.core.secrets.set(provider, secret).await?;
-        self.core.lists.forget(provider);
+        self.core.key_changed(provider);
         self.core.tell(Event::KeyChanged { provider: provider.to_owned() });
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Gateway {
     /// Removes a provider's key from the keychain.
     pub async fn delete_key(&self, provider: &str) -> Result<(), SecretError> {
         self.core.secrets.delete(provider).await?;
-        self.core.lists.forget(provider);
+        self.core.key_changed(provider);
         self.core.tell(Event::KeyChanged { provider: provider.to_owned() });
         Ok(())
     }

@@ -28,7 +28,7 @@ mod vault;
 pub use clients::NewClient;
 pub use clock::Clock;
 pub use config::{Config, ConfigEdit, ConfigError, ConfigProblem, KeySource};
-pub use engine::{Caller, Committed, Ending, EngineEvent, Inbound, Lane, Raw, Receipt, Running};
+pub use engine::{Caller, Committed, Ending, EngineEvent, Hints, Inbound, Lane, Raw, Receipt, Running, Seam};
 pub use event::Event;
 pub use gateway::{Gateway, Options, Parts, StartError};
 pub use models::{Model, ProviderTest};

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use canonical::{Error, ErrorKind, Origin};
+use canonical::{Error, ErrorKind, MicroUsdPerMTok, Origin};
 use catalog::{Match, ModelInfo};
 use futures_util::future::join_all;
+use routing::Facts;
 use serde::Serialize;
 use tokio::time::Instant;
 use wire::{HttpRequest, ListedModel, errors};
@@ -152,6 +153,31 @@ pub(crate) fn context_window(lists: &Lists, provider: &Provider, model: &str) ->
         .or_else(|| info(provider, model).and_then(|info| info.context_window))
 }
 
+/// What the router is told of the model.
+pub(crate) fn facts(lists: &Lists, provider: &Provider, model: &str) -> Facts {
+    let info = info(provider, model);
+    let can = |what: &str| info.as_ref().and_then(|info| info.capabilities.get(what).copied());
+    let rate = |of: fn(&ModelInfo) -> &Option<String>| {
+        let rate = info.as_ref().and_then(|info| of(info).as_deref());
+        rate.and_then(MicroUsdPerMTok::from_decimal_usd)
+    };
+    Facts {
+        context_window: context_window(lists, provider, model),
+        max_output: max_output_tokens(lists, provider, model),
+        tools: can("tools"),
+        images: can("vision"),
+        schema: can("json_schema"),
+        input_price: rate(|info| &info.input_usd_per_mtok),
+        output_price: rate(|info| &info.output_usd_per_mtok),
+        is_free: provider.is_free(),
+    }
+}
+
+/// Whether the model goes on with a message of its own, where the catalogue knows it.
+pub(crate) fn goes_on(provider: &Provider, model: &str) -> Option<bool> {
+    info(provider, model)?.capabilities.get("assistant_prefill").copied()
+}
+
 /// What is known of a provider's models without asking it.
 pub(crate) fn known(lists: &Lists, provider: &Provider) -> Vec<Model> {
     let mut models: Vec<Model> = Vec::new();
@@ -252,6 +278,7 @@ pub(crate) async fn fetch(core: &Core, snapshot: &Snapshot, provider: &Provider)
         });
     let count = asked.as_ref().map(Vec::len).map_err(Clone::clone);
     core.lists.keep(provider, core.clock.now(), asked.ok());
+    core.facts.forget();
     count
 }
 

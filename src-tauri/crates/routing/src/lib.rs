@@ -19,7 +19,6 @@ pub mod decision;
 pub mod health;
 pub mod histogram;
 pub mod limit;
-pub mod plan;
 pub mod policy;
 pub mod router;
 pub mod run;

@@ -41,7 +41,7 @@ pub use embeddings::{Embeddings, EmbeddingsDialect};
 pub use frame::Frame;
 pub use http::{Headers, HttpRequest, Method};
 pub use notes::Note;
-pub use profile::{Profile, Shaped};
+pub use profile::{Prefill, Profile, Shaped};
 pub use quirks::Quirks;
 
 /// Every protocol that a settings file may name; the names are those of the recorded corpus.

@@ -72,6 +72,22 @@ pub struct Profile {
     /// Writes its family's answers so that the official SDKs misread them: a client of the same family
     /// gets them through the canonical form, and not in the provider's own bytes.
     pub translate: Option<bool>,
+    /// How it goes on with a message of its own that is not at its end.
+    pub prefill: Option<Prefill>,
+}
+
+/// How a model is brought to go on with what it has begun to say: by the last message of the
+/// conversation being its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prefill {
+    /// It does not: it refuses such a conversation, or begins anew.
+    #[default]
+    Never,
+    /// It goes on.
+    Last,
+    /// It goes on where the message says `"prefix": true`.
+    Prefix,
 }
 
 /// A parameter of a request, in whichever words a protocol has for it.
@@ -216,6 +232,7 @@ impl Profile {
         replace(&mut self.json_hint, later.json_hint.as_ref());
         replace(&mut self.english_enums, later.english_enums.as_ref());
         replace(&mut self.translate, later.translate.as_ref());
+        replace(&mut self.prefill, later.prefill.as_ref());
     }
 
     /// The keys that a profile may have, read off the type.

@@ -102,7 +102,12 @@ impl Generation {
                     self.note(&mut due, gateway.clock().now());
                 }
                 // Bytes come to those who sent some, which a chat does not.
-                Some(EngineEvent::Committed(_) | EngineEvent::Raw(_) | EngineEvent::RawWhole(_)) => {}
+                Some(
+                    EngineEvent::Committed(_)
+                    | EngineEvent::Seam(_)
+                    | EngineEvent::Raw(_)
+                    | EngineEvent::RawWhole(_),
+                ) => {}
                 Some(EngineEvent::Ended(ending)) => break Some(ending),
                 None => break None,
             }

@@ -62,6 +62,7 @@ impl Generations {
             chat_id: Some(begin.chat_id.clone()),
             message_id: Some(begin.message_id.clone()),
             request_id: Some(begin.request_id),
+            hints: gateway::Hints::default(),
             inbound: None,
         };
         let running = self.gateway.chat(begin.request, caller);

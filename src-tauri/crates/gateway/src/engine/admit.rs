@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use canonical::{Error, ErrorKind, Origin, Retry};
-use routing::{StrategyId, Target};
+use routing::{Facts, Route, Target};
 
 use crate::core::Core;
 use crate::models::{self, Model};
@@ -19,12 +19,18 @@ const NEAR_NAMES: usize = 3;
 const LIKENESS: f64 = 0.8;
 
 /// What a model's name stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admitted {
-    pub route: Option<String>,
-    pub strategy: StrategyId,
-    /// At least one, in the order of the settings.
-    pub targets: Vec<Target>,
+#[derive(Debug, Clone)]
+pub(crate) struct Admitted {
+    /// Of the route in the settings, where it is one.
+    pub name: Option<String>,
+    /// With at least one target; the usual one where the name is a model's.
+    pub route: Arc<Route>,
+}
+
+impl Admitted {
+    fn model(name: &str, targets: Vec<Target>) -> Self {
+        Self { name: None, route: Arc::new(Route::new(name, targets)) }
+    }
 }
 
 /// Resolves `name`; asks providers for their lists only where nothing else explains it.
@@ -42,7 +48,7 @@ pub(crate) async fn admit(core: &Arc<Core>, snapshot: &Arc<Snapshot>, name: &str
     }
     match servers.len() {
         0 => Err(unknown(core, snapshot, name)),
-        1 => Ok(Admitted { route: None, strategy: StrategyId::default(), targets: servers }),
+        1 => Ok(Admitted::model(name, servers)),
         _ => Err(ambiguous(name, &servers)),
     }
 }
@@ -55,17 +61,19 @@ pub(crate) fn route_of(snapshot: &Snapshot, name: &str) -> Option<String> {
 /// A route, or a provider and a model.
 fn by_name(snapshot: &Snapshot, name: &str) -> Option<Admitted> {
     if let Some(found) = snapshot.config.routes.iter().find(|route| route.name() == name) {
-        let route = &found.route;
-        return Some(Admitted {
-            route: Some(route.name.clone()),
-            strategy: route.strategy,
-            targets: route.targets.iter().map(|it| it.target.clone()).collect(),
-        });
+        return Some(Admitted { name: Some(name.to_owned()), route: Arc::clone(&found.route) });
     }
     let (provider, model) = name.split_once('/').filter(|(_, model)| !model.is_empty())?;
     let provider = snapshot.provider(provider)?;
     let target = Target { provider: provider.id.clone(), model: model.to_owned() };
-    Some(Admitted { route: None, strategy: StrategyId::default(), targets: vec![target] })
+    Some(Admitted::model(name, vec![target]))
+}
+
+/// The route that a used-up budget leads its requests on to.
+pub(super) fn led_to(core: &Core, snapshot: &Snapshot, name: &str) -> Option<(Arc<Route>, Arc<[Facts]>)> {
+    let admitted = by_name(snapshot, name)?;
+    let facts = core.facts.of(core, snapshot, &admitted.route);
+    Some((admitted.route, facts))
 }
 
 fn who_serves(core: &Core, snapshot: &Snapshot, model: &str) -> Vec<Target> {

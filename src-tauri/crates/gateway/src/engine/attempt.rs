@@ -2,27 +2,33 @@
 //! over unseen.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin, Retry, StreamEvent};
+use canonical::{ChatRequest, ChatResponse, Error, ErrorKind, Origin, Retry};
 use reqwest::Response;
+use routing::Route;
+use routing::limit::LimitSeen;
+use routing::policy::{Commit, Counted};
 use tokio::time::{Instant, timeout, timeout_at};
 use wire::verbatim::{TapOptions, Translate};
-use wire::{Headers, TargetContext, errors};
+use wire::{Headers, TargetContext, errors, limits};
 
 use super::checks::{Watch, Watched};
 use super::estimate;
+use super::hold::Hold;
 use super::lane::{self, Inbound, Lane, Outgoing};
 use super::seen::Seen;
 use super::source::{Arrived, More, Source, broken};
 use super::thoughts::{self, Owner, Sealer};
+use crate::config::Timeouts;
 use crate::core::Core;
 use crate::egress::client;
 use crate::models;
 use crate::providers::{Provider, Snapshot};
 
 /// How long an error's body may take: its status has said the most.
-const ERROR_BODY_DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
+const ERROR_BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where providers put their own id of a request.
 const REQUEST_ID_HEADERS: [&str; 5] =
@@ -31,6 +37,22 @@ const REQUEST_ID_HEADERS: [&str; 5] =
 /// The provider's own id of a request.
 pub(super) fn request_id_of(headers: &Headers) -> Option<String> {
     REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(name)).map(str::to_owned)
+}
+
+/// What the headers of an answer, good or bad, say of the target's limits.
+pub(super) fn limits_of(core: &Core, headers: &Headers) -> Vec<LimitSeen> {
+    let seen = limits::read(headers, core.clock.system()).into_iter().filter_map(|limit| {
+        let counted = match limit.counted {
+            limits::Counted::Requests => Counted::Requests,
+            limits::Counted::Tokens => Counted::Tokens,
+            limits::Counted::InputTokens => Counted::InputTokens,
+            limits::Counted::OutputTokens => Counted::OutputTokens,
+            limits::Counted::InputImages => return None,
+        };
+        let limits::RateLimit { window, limit, remaining, reset, .. } = limit;
+        Some(LimitSeen { counted, window, limit, remaining, reset })
+    });
+    seen.collect()
 }
 
 /// One target asked once.
@@ -47,8 +69,31 @@ pub(super) struct Attempt<'a> {
     pub owner: Owner<'a>,
     /// The target refused a proof of thought: this time it gets none.
     pub take_off: bool,
+    pub pace: Pace,
+    /// What the caller sees of it may come from several: its bytes are no use.
+    pub may_be_joined: bool,
+}
+
+/// How long is waited for what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
     /// The whole request's.
     pub deadline: Instant,
+    /// How long that was when it began.
+    pub total: Duration,
+    /// From an attempt's beginning to its first content.
+    pub first_content: Duration,
+    /// How much of an answer is held back before it is the caller's.
+    pub commit: Commit,
+}
+
+impl Pace {
+    /// Of a request that began at `start`.
+    pub(super) fn of(timeouts: &Timeouts, route: &Route, start: Instant) -> Self {
+        let total = route.total.unwrap_or(timeouts.total);
+        let first_content = route.first_content.unwrap_or(timeouts.first_content);
+        Self { deadline: start + total, total, first_content, commit: route.commit }
+    }
 }
 
 /// An answer that has begun.
@@ -98,25 +143,34 @@ pub(super) struct OpenStream {
 
 impl Attempt<'_> {
     /// Asks, and returns when the answer's first content is here, or the whole answer where no
-    /// stream was asked for.
-    pub(super) async fn open(&self, seen: &mut Seen) -> Result<Opened, Error> {
-        let timeouts = &self.snapshot.config.timeouts;
+    /// stream was asked for. It is the caller's only after [`Self::commit`].
+    pub(super) async fn begin(&self, seen: &mut Seen) -> Result<Opened, Error> {
         if !self.request.stream {
             // The answer comes in one piece when it is written: only the deadline can tell.
-            return match timeout_at(self.deadline, self.whole(seen)).await {
+            return match timeout_at(self.pace.deadline, self.whole(seen)).await {
                 Ok(result) => result.map(|answer| Opened::Whole(Box::new(answer))),
                 Err(_) => Err(self.out_of_time()),
             };
         }
-        let first_content = self.core.clock.now() + timeouts.first_content;
-        match timeout_at(first_content.min(self.deadline), self.stream(seen)).await {
-            Ok(Ok(stream)) => self.sifted(stream, seen).await.map(|stream| Opened::Stream(Box::new(stream))),
+        let first_content = self.core.clock.now() + self.pace.first_content;
+        match timeout_at(first_content.min(self.pace.deadline), self.stream(seen)).await {
+            Ok(Ok(stream)) => Ok(Opened::Stream(Box::new(stream))),
             Ok(Err(error)) => Err(error),
-            Err(_) if first_content < self.deadline => {
-                let waited = timeouts.first_content.as_secs_f64();
+            Err(_) if first_content < self.pace.deadline => {
+                let waited = self.pace.first_content.as_secs_f64();
                 Err(self.timeout(&format!("sent nothing of its answer within {waited} s")))
             }
             Err(_) => Err(self.out_of_time()),
+        }
+    }
+
+    /// Returns when the answer may be the caller's; an error before is one that nobody has seen.
+    pub(super) async fn commit(&self, begun: Opened, seen: &mut Seen) -> Result<Opened, Error> {
+        match begun {
+            Opened::Whole(_) => Ok(begun),
+            Opened::Stream(stream) => {
+                self.gathered(*stream, seen).await.map(|stream| Opened::Stream(Box::new(stream)))
+            }
         }
     }
 
@@ -156,24 +210,29 @@ impl Attempt<'_> {
         }
     }
 
-    /// Puts the answer under its checks, and returns when they let the first content through.
-    async fn sifted(&self, mut stream: OpenStream, seen: &mut Seen) -> Result<OpenStream, Error> {
-        let Some(watch) = self.watch else { return Ok(stream) };
-        let mut watched = watch.begin();
-        watched.sift(&mut stream.pending.events, 0);
+    /// Puts the answer under its checks, and returns at the point from which on it is the caller's:
+    /// when they let the first content through, and as much of it as the route holds back.
+    async fn gathered(&self, mut stream: OpenStream, seen: &mut Seen) -> Result<OpenStream, Error> {
+        let mut watched = self.watch.map(Watch::begin);
+        if let Some(watched) = &mut watched {
+            watched.sift(&mut stream.pending.events, 0);
+        }
         let idle = self.snapshot.config.timeouts.idle;
         let mut until = self.core.clock.now() + idle;
-        while !stream.is_over && !stream.pending.events.iter().any(StreamEvent::is_content) {
+        let mut hold = Hold::new(self.pace.commit);
+        hold.note(&stream.pending.events, self.core.clock.now());
+        while !stream.is_over && !hold.is_over(self.core.clock.now()) {
             let from = stream.pending.events.len();
-            let step =
-                match timeout_at(until.min(self.deadline), stream.source.next(&mut stream.pending)).await {
-                    Ok(step) => step,
-                    Err(_) if until < self.deadline => {
-                        let error = silence(&self.provider.id, idle);
-                        stream.source.finish_early(&mut stream.pending, error)
-                    }
-                    Err(_) => return Err(self.out_of_time()),
-                };
+            let wake = until.min(self.pace.deadline).min(hold.until.unwrap_or(until));
+            let step = match timeout_at(wake, stream.source.next(&mut stream.pending)).await {
+                Ok(step) => step,
+                Err(_) if hold.is_over(self.core.clock.now()) => break,
+                Err(_) if until < self.pace.deadline => {
+                    let error = silence(&self.provider.id, idle);
+                    stream.source.finish_early(&mut stream.pending, error)
+                }
+                Err(_) => return Err(self.out_of_time()),
+            };
             seen.passed_over = stream.source.passed_over();
             let now = self.core.clock.now();
             if stream.pending.events.len() > from {
@@ -182,17 +241,25 @@ impl Attempt<'_> {
             for event in &stream.pending.events[from..] {
                 seen.note(event, now);
             }
-            watched.sift(&mut stream.pending.events, from);
+            if let Some(watched) = &mut watched {
+                watched.sift(&mut stream.pending.events, from);
+            }
+            hold.note(&stream.pending.events[from..], now);
             match step {
                 Ok(More::Yes) => {}
                 Ok(More::No) => (stream.is_over, stream.error) = (true, seen.finish_error()),
                 Err(error) => (stream.is_over, stream.error) = (true, Some(error)),
             }
         }
-        if stream.is_over {
-            self.ended(&mut stream, &mut watched, seen)?;
+        let is_held = self.pace.commit.chars > 0 && !hold.is_over(self.core.clock.now());
+        if let Some(error) = stream.error.take_if(|_| is_held) {
+            // Nothing of it has gone out: another target may answer as if this one had not.
+            return Err(error);
         }
-        stream.watched = Some(watched);
+        if let Some(watched) = watched.as_mut().filter(|_| stream.is_over) {
+            self.ended(&mut stream, watched, seen)?;
+        }
+        stream.watched = watched;
         Ok(stream)
     }
 
@@ -286,6 +353,7 @@ impl Attempt<'_> {
         let inbound =
             inbound.and_then(|it| if self.take_off { Err(Translate::RefusedSignature) } else { Ok(it) });
         let Outgoing { http, tap } = lane::choose(&request, inbound, provider, &target)?;
+        let tap = tap.filter(|_| !self.may_be_joined);
         seen.notes.clone_from(&http.notes);
         seen.was_sent = true;
         seen.key = key;
@@ -301,6 +369,7 @@ impl Attempt<'_> {
         let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
         seen.http_status = Some(status);
         seen.provider_request_id = request_id_of(&headers);
+        seen.limits = limits_of(self.core, &headers);
         if (200..300).contains(&status) {
             return Ok((response, tap));
         }
@@ -350,12 +419,12 @@ impl Attempt<'_> {
     }
 
     fn out_of_time(&self) -> Error {
-        out_of_time(&self.provider.id, self.snapshot.config.timeouts.total)
+        out_of_time(&self.provider.id, self.pace.total)
     }
 }
 
 /// The request's one deadline has passed.
-pub(super) fn out_of_time(provider: &str, total: std::time::Duration) -> Error {
+pub(super) fn out_of_time(provider: &str, total: Duration) -> Error {
     let mut error = Error::new(
         ErrorKind::Timeout,
         Origin::Provider,
@@ -369,7 +438,7 @@ pub(super) fn out_of_time(provider: &str, total: std::time::Duration) -> Error {
 }
 
 /// A stream that stopped without ending.
-pub(super) fn silence(provider: &str, idle: std::time::Duration) -> Error {
+pub(super) fn silence(provider: &str, idle: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
         Origin::Provider,

@@ -32,8 +32,8 @@ pub(crate) struct Counted {
 pub(crate) async fn count(core: &Arc<Core>, request: ChatRequest) -> Result<Counted, Error> {
     let snapshot = core.snapshot();
     let admitted = admit::admit(core, &snapshot, &request.model).await?;
-    let target = admitted.targets.into_iter().next();
-    let found = target.and_then(|target| Some((snapshot.provider(&target.provider)?, target.model)));
+    let target = admitted.route.targets.first().map(|it| &it.target);
+    let found = target.and_then(|target| Some((snapshot.provider(&target.provider)?, target.model.clone())));
     let Some((provider, model)) = found else {
         return Err(Error::new(ErrorKind::NotFound, Origin::Gateway, "No provider serves this model."));
     };

@@ -5,20 +5,19 @@ use std::sync::Arc;
 
 use canonical::{EmbeddingRequest, EmbeddingResponse, Error, ErrorKind, Origin, Retry};
 use futures_util::{StreamExt, stream};
-use routing::Target;
+use routing::{Ask, Route, Target};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wire::TargetContext;
 
-use super::attempt::out_of_time;
-use super::course::Course;
-use super::estimate;
+use super::attempt::{Pace, out_of_time};
+use super::drive::{Drive, Leg, Outcome, Turn, hopeless};
 use super::exchange::exchange;
 use super::race::{cancelled, named};
 use super::seen::Seen;
 use super::settle::{Asked, Book};
-use super::{Caller, Ending, admit};
+use super::{Caller, Ending, admit, estimate, facts};
 use crate::core::Core;
 use crate::providers::{Provider, Snapshot};
 
@@ -62,9 +61,10 @@ async fn run(
 ) -> Embedded {
     let _running = core.count_running();
     let snapshot = core.snapshot();
+    let client = caller.client.clone();
     let mut book = Book::new(core, request_id, caller, Asked::from(&*request));
     book.started(admit::route_of(&snapshot, &request.model));
-    let job = Job { core, snapshot: &snapshot, request: &request, leaving: &leaving };
+    let job = Job { core, snapshot: &snapshot, request: &request, client, leaving: &leaving };
     match job.run(&mut book).await {
         Ok(response) => Embedded { response: Some(response), ending: book.settle(Ok(())) },
         Err(error) => Embedded { response: None, ending: book.settle(Err(error)) },
@@ -75,6 +75,7 @@ struct Job<'a> {
     core: &'a Arc<Core>,
     snapshot: &'a Arc<Snapshot>,
     request: &'a Arc<EmbeddingRequest>,
+    client: Option<String>,
     leaving: &'a CancellationToken,
 }
 
@@ -85,15 +86,44 @@ impl Job<'_> {
             () = self.leaving.cancelled() => return Err(cancelled(self.core)),
             admitted = admit::admit(self.core, self.snapshot, &self.request.model) => admitted?,
         };
-        let deadline = book.started_at() + self.snapshot.config.timeouts.total;
-        let mut course = Course::new(&admitted, deadline);
+        let route = &admitted.route;
+        let pace = Pace::of(&self.snapshot.config.timeouts, route, book.started_at());
+        let ask = Ask {
+            route: Arc::clone(route),
+            facts: self.core.facts.of(self.core, self.snapshot, route),
+            client: self.client.clone(),
+            model: self.request.model.clone(),
+            tags: Vec::new(),
+            traits: facts::embedding_traits(self.request),
+            output_tokens: 0,
+            conversation: None,
+            acts: false,
+            first_content: pace.first_content,
+            deadline: self.core.mono_of(pace.deadline),
+        };
+        let mut drive = Drive::begin(self.core, ask, |name| admit::led_to(self.core, self.snapshot, name))?;
+        let result = self.tries(&mut drive, route, pace, book).await;
+        book.decided(&drive.decision());
+        result
+    }
+
+    async fn tries(
+        &self,
+        drive: &mut Drive<'_>,
+        route: &Route,
+        pace: Pace,
+        book: &mut Book<'_>,
+    ) -> Result<EmbeddingResponse, Error> {
+        let mut last = None;
         loop {
-            let Some(target) = course.target().cloned() else {
-                return Err(Error::new(ErrorKind::Internal, Origin::Gateway, "The route has no target."));
-            };
-            match self.attempt(&target, &course, deadline, book).await {
-                Ok(response) => return Ok(response),
-                Err(error) => course.after(self.core, error, self.leaving.cancelled()).await?,
+            match drive.next(self.leaving.cancelled()).await? {
+                Turn::GiveUp(gave_up) => {
+                    return Err(last.unwrap_or_else(|| hopeless(self.core, &gave_up, &route.name)));
+                }
+                Turn::Ask(leg) => match self.attempt(&leg, pace, drive, book).await {
+                    Ok(response) => return Ok(response),
+                    Err(error) => last = Some(error),
+                },
             }
         }
     }
@@ -101,31 +131,22 @@ impl Job<'_> {
     /// Asks one target; its row is in the book when this returns.
     async fn attempt(
         &self,
-        target: &Target,
-        course: &Course,
-        deadline: Instant,
+        leg: &Leg,
+        pace: Pace,
+        drive: &mut Drive<'_>,
         book: &mut Book<'_>,
     ) -> Result<EmbeddingResponse, Error> {
-        let ticket = book.attempt_started(target, course.why);
+        let target = &leg.target;
+        let ticket = book.attempt_started(target, leg.why.as_str());
+        let started = self.core.clock.now();
         let mut seen = Seen::default();
-        let Some(provider) = self.snapshot.provider(&target.provider) else {
+        let provider = self.snapshot.provider(&target.provider);
+        let result = if let Some(provider) = provider {
+            self.asked(provider, target, pace, &mut seen).await
+        } else {
             let message = format!("There is no provider \"{}\" any more.", target.provider);
-            let error = Error::new(ErrorKind::NotFound, Origin::Gateway, message);
-            book.attempt_ended(ticket, None, &seen, Some(&error));
-            return Err(error);
+            Err(Error::new(ErrorKind::NotFound, Origin::Gateway, message))
         };
-        let asked = tokio::select! {
-            biased;
-            () = self.leaving.cancelled() => Err(cancelled(self.core)),
-            asked = timeout_at(deadline, self.ask(provider, &target.model, &mut seen)) => {
-                asked.unwrap_or_else(|_| Err(out_of_time(&provider.id, self.snapshot.config.timeouts.total)))
-            }
-        };
-        let result = asked.map_err(|error| {
-            let mut error = named(seen.without_key(error), &provider.id);
-            admit::explain_missing_model(self.core, provider, &target.model, &mut error);
-            error
-        });
         if result.is_ok() {
             seen.first_content.get_or_insert(self.core.clock.now());
             if seen.usage.is_none() {
@@ -133,8 +154,31 @@ impl Job<'_> {
             }
             book.committed(target);
         }
-        book.attempt_ended(ticket, Some(provider), &seen, result.as_ref().err());
+        let error = result.as_ref().err();
+        let cost = book.attempt_ended(ticket, provider, &seen, error);
+        drive.ended(leg, Outcome { error, ..Outcome::default() }, &mut seen, started, cost.picousd());
         result.map(|response| EmbeddingResponse { usage: seen.usage.clone(), ..response })
+    }
+
+    async fn asked(
+        &self,
+        provider: &Provider,
+        target: &Target,
+        pace: Pace,
+        seen: &mut Seen,
+    ) -> Result<EmbeddingResponse, Error> {
+        let asked = tokio::select! {
+            biased;
+            () = self.leaving.cancelled() => Err(cancelled(self.core)),
+            asked = timeout_at(pace.deadline, self.ask(provider, &target.model, seen)) => {
+                asked.unwrap_or_else(|_| Err(out_of_time(&provider.id, pace.total)))
+            }
+        };
+        asked.map_err(|error| {
+            let mut error = named(seen.without_key(error), &provider.id);
+            admit::explain_missing_model(self.core, provider, &target.model, &mut error);
+            error
+        })
     }
 
     /// What the provider says to all of its requests, joined.

@@ -3,6 +3,7 @@
 //! The first count reads an encoding's ranks, and a long text takes a while: both on a thread where
 //! blocking is allowed, and never before the client has its answer.
 
+use canonical::embedding::EmbeddingInput;
 use canonical::{ChatRequest, Content, EmbeddingRequest, Error, ErrorKind, Origin, Part, Usage};
 use tokens::Written;
 
@@ -48,17 +49,28 @@ pub(super) async fn fits(
 
 /// What the words of a request weigh, where there is no body to weigh.
 pub(super) fn weight(request: &ChatRequest) -> usize {
-    fn of(parts: &[Part]) -> usize {
-        let weigh = |part: &Part| match &part.content {
-            Content::Text(text) | Content::Refusal(text) => text.len(),
-            Content::Reasoning(thought) => thought.text.len(),
-            Content::ToolCall(call) => call.arguments.len(),
-            Content::ToolResult(result) => of(&result.content),
-            Content::Image(_) | Content::Audio(_) | Content::Document(_) | Content::Opaque(_) => 0,
-        };
-        parts.iter().map(weigh).sum()
-    }
-    request.messages.iter().map(|message| of(&message.parts)).sum()
+    request.messages.iter().map(|message| parts_weight(&message.parts)).sum()
+}
+
+fn parts_weight(parts: &[Part]) -> usize {
+    let weigh = |part: &Part| match &part.content {
+        Content::Text(text) | Content::Refusal(text) => text.len(),
+        Content::Reasoning(thought) => thought.text.len(),
+        Content::ToolCall(call) => call.arguments.len(),
+        Content::ToolResult(result) => parts_weight(&result.content),
+        Content::Image(_) | Content::Audio(_) | Content::Document(_) | Content::Opaque(_) => 0,
+    };
+    parts.iter().map(weigh).sum()
+}
+
+/// Likewise of texts for vectors; what is cut into tokens already weighs as much as they stand for.
+pub(super) fn embedding_weight(request: &EmbeddingRequest) -> usize {
+    let weigh = |input: &EmbeddingInput| match input {
+        EmbeddingInput::Text(text) => text.len(),
+        EmbeddingInput::Tokens(tokens) => tokens.len() * 4,
+        EmbeddingInput::Parts(parts) => parts_weight(parts),
+    };
+    request.inputs.iter().map(weigh).sum()
 }
 
 /// What was read to make embeddings of.

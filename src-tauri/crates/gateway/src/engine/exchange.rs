@@ -3,7 +3,7 @@
 use canonical::{Error, ErrorKind, Origin};
 use wire::{Headers, HttpRequest, errors};
 
-use super::attempt::request_id_of;
+use super::attempt::{limits_of, request_id_of};
 use super::seen::Seen;
 use crate::core::Core;
 use crate::egress::client;
@@ -26,6 +26,7 @@ pub(super) async fn exchange(
     let (status, headers) = (response.status().as_u16(), client::headers_of(&response));
     seen.http_status = Some(status);
     seen.provider_request_id = request_id_of(&headers);
+    seen.limits = limits_of(core, &headers);
     let is_good = (200..300).contains(&status);
     let limit = if is_good { client::MAX_BODY_BYTES } else { client::MAX_ERROR_BYTES };
     let body = match client::read_body(response, limit).await {

@@ -1,10 +1,12 @@
 //! The life of a request, a file per stage: [`admit`] (which targets, under which name), [`race`]
-//! (attempt after attempt until one answers), [`lane`] (the client's own bytes, or ours),
-//! [`attempt`] (one target asked), [`source`] (its stream read), [`thoughts`] (whose proofs of thought go where), [`relay`] (its answer passed on),
+//! (attempt after attempt until one answers; [`drive`] asks the router which, [`facts`] tells it what
+//! the request and the targets are like), [`lane`] (the client's own bytes, or ours),
+//! [`attempt`] (one target asked), [`hold`] (how much of its answer is held back), [`source`] (its stream read), [`thoughts`] (whose proofs of thought go where), [`relay`] (its answer passed on),
+//! [`continuation`] (another model going on where one broke off),
 //! [`settle`] (what it cost, into the book).
 //!
 //! What is no conversation takes the same course with less: [`embed`], and [`count`] outside of
-//! the book; [`exchange`] is their one question and answer, [`course`] the way along a plan.
+//! the book; [`exchange`] is their one question and answer.
 //!
 //! A request runs in a task of its own and speaks to its caller through a bounded channel: a
 //! caller that reads slowly slows its own provider down and nobody else. A caller that drops the
@@ -13,11 +15,14 @@
 pub mod admit;
 mod attempt;
 mod checks;
+mod continuation;
 pub(crate) mod count;
-mod course;
+mod drive;
 pub(crate) mod embed;
 mod estimate;
 mod exchange;
+mod facts;
+mod hold;
 mod lane;
 mod race;
 mod relay;
@@ -36,6 +41,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::Core;
 
+pub use continuation::Seam;
+pub(crate) use drive::LastFaults;
+pub use facts::Hints;
+pub(crate) use facts::KnownFacts;
 pub use lane::{Inbound, Lane};
 
 /// Events that wait between the engine and a slow caller.
@@ -54,6 +63,8 @@ pub struct Caller {
     /// The request's id, where the caller wrote it down before asking (the chat saves its message
     /// first); a new one else.
     pub request_id: Option<String>,
+    /// What it says beside the request.
+    pub hints: Hints,
     /// What the client sent, as it sent it: a provider of the same family may get just that, and
     /// the caller hears `Raw` or `RawWhole`. `None` for the chat window.
     pub inbound: Option<Inbound>,
@@ -74,6 +85,8 @@ pub struct Running {
 pub enum EngineEvent {
     /// A target answers; no other one will be asked from here on.
     Committed(Committed),
+    /// The answer broke off, and another model goes on with it from here.
+    Seam(Seam),
     /// A piece of the answer; only where the request asked for a stream.
     Answer(StreamEvent),
     /// The next bytes of the provider's own stream, in whole frames; instead of `Answer`, where
@@ -105,6 +118,8 @@ pub struct Committed {
     pub model: String,
     /// Attempts so far, this one included.
     pub attempts: u32,
+    /// Each target of the route with what became of it, in a line.
+    pub decision: String,
     pub lane: Lane,
     /// What the provider calls a whole answer's bytes.
     pub content_type: Option<String>,
@@ -132,6 +147,8 @@ pub struct Receipt {
     pub model: Option<String>,
     pub response_model: Option<String>,
     pub attempts: u32,
+    /// Each target of the route with what became of it, in a line; empty where none was planned.
+    pub decision: String,
     pub time_to_first_token_ms: Option<i64>,
     pub duration_ms: i64,
     pub usage: Option<Usage>,

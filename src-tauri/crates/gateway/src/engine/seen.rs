@@ -4,6 +4,7 @@
 use canonical::event::ResponseStart;
 use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEvent, Usage};
 use ledger::PassedOver;
+use routing::limit::LimitSeen;
 use tokens::Written;
 use tokio::time::Instant;
 use wire::Note;
@@ -41,6 +42,10 @@ pub(super) struct Seen {
     pub withheld: Option<Box<Withheld>>,
     /// What is to be held of the answer, where the client speaks another family's words.
     pub thoughts: Option<Gathered>,
+    /// What the answer's headers say of limits, until the router has it.
+    pub limits: Vec<LimitSeen>,
+    /// The answer was asked for as it is written: its first content has a time of its own.
+    pub is_stream: bool,
     /// What the request was signed with.
     pub key: Option<Secret>,
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use canonical::{ChatRequest, EmbeddingRequest, Error, PicoUsd, Tool, Usage};
 use catalog::{PriceQuery, Priced, SearchSize, SearchTool};
 use ledger::{
-    AttemptEnded, AttemptStarted, Cost, CostStatus, Outcome, Record, RequestSettled, RequestStarted,
+    AttemptEnded, AttemptStarted, Cost, CostStatus, Decided, Outcome, Record, RequestSettled, RequestStarted,
 };
 use routing::Target;
+use routing::decision::Decision;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::checks;
+use super::drive::in_short;
 use super::race::outcome_of;
 use super::seen::Seen;
 use super::{Caller, Ending, Receipt};
@@ -21,27 +23,6 @@ use crate::providers::Provider;
 
 /// Notes on a request that are kept with its attempt: a schema may have any number of keywords.
 const MOST_NOTES: usize = 64;
-
-/// Why an attempt is made, as the book names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    First,
-    Retry,
-    Failover,
-    /// The answer before failed its checks.
-    Check,
-}
-
-impl Why {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Retry => "retry",
-            Self::Failover => "failover",
-            Self::Check => "check",
-        }
-    }
-}
 
 /// An attempt that was entered and has not ended.
 #[derive(Debug)]
@@ -112,6 +93,8 @@ pub(super) struct Book<'a> {
     is_committed: bool,
     /// The last attempt's target: the one that answered, where one did.
     target: Option<Target>,
+    /// The way it took, in a line.
+    decision: String,
     /// What the last attempt saw.
     last: LastAttempt,
     /// Whether the last attempt's cost is known.
@@ -188,6 +171,7 @@ impl<'a> Book<'a> {
             attempts: 0,
             is_committed: false,
             target: None,
+            decision: String::new(),
             last: LastAttempt::default(),
             last_is_known: false,
             total: Total::default(),
@@ -226,7 +210,8 @@ impl<'a> Book<'a> {
         });
     }
 
-    pub(super) fn attempt_started(&mut self, target: &Target, why: Why) -> Ticket {
+    /// `why`: as the router names it.
+    pub(super) fn attempt_started(&mut self, target: &Target, why: &'static str) -> Ticket {
         let ticket = Ticket {
             id: self.core.clock.new_id(),
             target: target.clone(),
@@ -240,7 +225,7 @@ impl<'a> Book<'a> {
             provider: target.provider.clone(),
             model: target.model.clone(),
             started_at: self.core.clock.now_ms(),
-            reason: Some(why.as_str().to_owned()),
+            reason: Some(why.to_owned()),
         }));
         self.attempts += 1;
         self.target = Some(target.clone());
@@ -253,13 +238,14 @@ impl<'a> Book<'a> {
         self.target = Some(target.clone());
     }
 
+    /// Returns what it cost.
     pub(super) fn attempt_ended(
         &mut self,
         ticket: Ticket,
         provider: Option<&Arc<Provider>>,
         seen: &Seen,
         error: Option<&Error>,
-    ) {
+    ) -> Cost {
         let outcome = outcome_of(error);
         let priced = provider.and_then(|provider| self.price(provider, &ticket.target.model, seen));
         let cost = match &priced {
@@ -333,6 +319,21 @@ impl<'a> Book<'a> {
             priced,
         };
         self.last_is_known = cost.picousd().is_some();
+        cost
+    }
+
+    /// The answer is made of several: `used` is what all of them took so far.
+    pub(super) fn joined(&mut self, used: Option<&Usage>) {
+        self.last.usage = used.cloned();
+    }
+
+    /// Why it went where it went.
+    pub(super) fn decided(&mut self, decision: &Decision) {
+        self.decision = in_short(decision, self.target.as_ref().filter(|_| self.is_committed));
+        // Names and numbers: there is nothing in it that could not be written.
+        if let Ok(decision) = serde_json::to_value(decision) {
+            self.core.ledger.write(Record::Decided(Decided { request_id: self.id.clone(), decision }));
+        }
     }
 
     /// Writes the request's end and returns what its caller hears.
@@ -385,6 +386,7 @@ impl<'a> Book<'a> {
                 model,
                 response_model: self.last.response_model,
                 attempts: self.attempts,
+                decision: self.decision,
                 time_to_first_token_ms,
                 duration_ms,
                 usage: self.last.usage,

@@ -62,6 +62,6 @@ async fn answer(
             reply::refusal(dialect, &error, Some(&running.request_id))
         }
     };
-    reply::mark(&mut response, receipt.provider.as_deref(), receipt.model.as_deref(), receipt.attempts);
+    reply::mark(&mut response, &receipt);
     response
 }

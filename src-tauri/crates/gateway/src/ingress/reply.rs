@@ -6,11 +6,11 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use canonical::{ChatResponse, Error, ErrorKind, Origin};
+use canonical::{ChatResponse, Error, ErrorKind, Origin, PicoUsd};
 use futures_util::stream;
 use wire::{AnswerContext, Dialect, StreamEncoder};
 
-use crate::engine::{Committed, EngineEvent, Lane, Running};
+use crate::engine::{Committed, EngineEvent, Lane, Receipt, Running};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-signalbox-request-id");
 /// OpenAI's and Anthropic's SDKs heed it before the status: a 503 that waiting will not mend is said
@@ -20,6 +20,11 @@ const PROVIDER: HeaderName = HeaderName::from_static("x-signalbox-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-signalbox-model");
 /// The number is ours: no provider was there to ask, or it reported none.
 pub(super) const ESTIMATED: HeaderName = HeaderName::from_static("x-signalbox-estimated");
+const ROUTE: HeaderName = HeaderName::from_static("x-signalbox-route");
+/// Each target of the route with what became of it.
+const DECISION: HeaderName = HeaderName::from_static("x-signalbox-decision");
+/// In dollars, of all attempts together; only where the request is over when its answer begins.
+const COST: HeaderName = HeaderName::from_static("x-signalbox-cost");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-signalbox-attempts");
 const LANE: HeaderName = HeaderName::from_static("x-signalbox-lane");
 /// What of the request the provider was not told as the client said it: names alone.
@@ -70,23 +75,31 @@ pub(super) async fn answer(
         Some(EngineEvent::Ended(ending)) => {
             let error = ending.error.unwrap_or_else(no_answer);
             let mut response = refuse(&error);
-            let receipt = &ending.receipt;
-            mark(&mut response, receipt.provider.as_deref(), receipt.model.as_deref(), receipt.attempts);
+            mark(&mut response, &ending.receipt);
             return response;
         }
         Some(
-            EngineEvent::Answer(_) | EngineEvent::Raw(_) | EngineEvent::Whole(_) | EngineEvent::RawWhole(_),
+            EngineEvent::Answer(_)
+            | EngineEvent::Seam(_)
+            | EngineEvent::Raw(_)
+            | EngineEvent::Whole(_)
+            | EngineEvent::RawWhole(_),
         )
         | None => return refuse(&no_answer()),
     };
     let mut response = if wants_stream {
         streamed(dialect.stream_encoder(&context), running, &committed)
     } else {
-        match whole(&mut running).await {
+        let (answer, receipt) = whole(&mut running).await;
+        let mut response = match answer {
             Ok(Whole::Decoded(answer)) => json(StatusCode::OK, dialect.encode_response(&answer, &context)),
             Ok(Whole::Raw(bytes)) => raw(bytes, committed.content_type.as_deref()),
             Err(error) => refuse(&error),
+        };
+        if let Some(receipt) = receipt {
+            price(&mut response, &receipt);
         }
+        response
     };
     insert(response.headers_mut(), LANE, committed.lane.as_str());
     if let Some(id) = &committed.provider_request_id {
@@ -96,7 +109,8 @@ pub(super) async fn answer(
         insert(response.headers_mut(), NOTES, notes);
     }
     insert(response.headers_mut(), REQUEST_ID, &request_id);
-    mark(&mut response, Some(&committed.provider), Some(&committed.model), committed.attempts);
+    name(&mut response, Some(&committed.provider), Some(&committed.model));
+    way(&mut response, committed.route.as_deref(), committed.attempts, &committed.decision);
     response
 }
 
@@ -114,23 +128,27 @@ enum Whole {
 
 /// The whole answer. Waits for its settling too, so that a client that has its answer finds it in
 /// the book.
-async fn whole(running: &mut Running) -> Result<Whole, Error> {
+async fn whole(running: &mut Running) -> (Result<Whole, Error>, Option<Receipt>) {
     let mut answer = None;
     while let Some(event) = running.events.recv().await {
         match event {
             EngineEvent::Whole(response) => answer = Some(Whole::Decoded(response)),
             EngineEvent::RawWhole(bytes) => answer = Some(Whole::Raw(bytes)),
             EngineEvent::Ended(ending) => {
-                return match (ending.error, answer) {
+                let answer = match (ending.error, answer) {
                     (None, Some(answer)) => Ok(answer),
                     (Some(error), _) => Err(error),
                     (None, None) => Err(no_answer()),
                 };
+                return (answer, Some(ending.receipt));
             }
-            EngineEvent::Committed(_) | EngineEvent::Answer(_) | EngineEvent::Raw(_) => {}
+            EngineEvent::Committed(_)
+            | EngineEvent::Answer(_)
+            | EngineEvent::Seam(_)
+            | EngineEvent::Raw(_) => {}
         }
     }
-    Err(no_answer())
+    (Err(no_answer()), None)
 }
 
 /// The engine's task died; it says something on every other path.
@@ -185,7 +203,13 @@ async fn next_bytes(mut writer: Writer) -> Option<(Bytes, Option<Writer>)> {
                 writer.end(ending.error.as_ref(), &mut out);
                 return Some((out.into(), None));
             }
-            Some(EngineEvent::Committed(_) | EngineEvent::Whole(_) | EngineEvent::RawWhole(_)) => {}
+            // A client hears of a seam in its text, or not at all: its dialect has no word for one.
+            Some(
+                EngineEvent::Committed(_)
+                | EngineEvent::Seam(_)
+                | EngineEvent::Whole(_)
+                | EngineEvent::RawWhole(_),
+            ) => {}
             None => {
                 writer.encoder.error(&no_answer(), &mut out);
                 return Some((out.into(), None));
@@ -211,10 +235,35 @@ impl Writer {
     }
 }
 
-/// Says who answered, or who was asked last, and how many attempts it took.
-pub(super) fn mark(response: &mut Response, provider: Option<&str>, model: Option<&str>, attempts: u32) {
-    name(response, provider, model);
-    response.headers_mut().insert(ATTEMPTS, HeaderValue::from(attempts));
+/// Says who answered, or who was asked last, on which way, and what it cost.
+pub(super) fn mark(response: &mut Response, receipt: &Receipt) {
+    name(response, receipt.provider.as_deref(), receipt.model.as_deref());
+    way(response, receipt.route.as_deref(), receipt.attempts, &receipt.decision);
+    price(response, receipt);
+}
+
+/// Says how it came to who answered.
+fn way(response: &mut Response, route: Option<&str>, attempts: u32, decision: &str) {
+    let headers = response.headers_mut();
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
+    for (name, value) in [(ROUTE, route), (DECISION, Some(decision).filter(|line| !line.is_empty()))] {
+        if let Some(value) = value {
+            insert(headers, name, value);
+        }
+    }
+}
+
+/// Says what a request cost that is over, where that is known.
+fn price(response: &mut Response, receipt: &Receipt) {
+    let Some(cost) = receipt.cost.picousd() else { return };
+    insert(response.headers_mut(), COST, &dollars(cost));
+}
+
+/// Dollars as an exact decimal, without idle zeros.
+fn dollars(cost: PicoUsd) -> String {
+    let (whole, part) = (cost.0 / PicoUsd::PER_USD, (cost.0 % PicoUsd::PER_USD).unsigned_abs());
+    let text = format!("{whole}.{part:012}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Says who answered.

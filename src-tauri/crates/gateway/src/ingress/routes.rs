@@ -17,7 +17,7 @@ use super::auth::Keyring;
 use super::refused::Refusals;
 use super::{guard, models, operations, reply};
 use crate::core::Core;
-use crate::engine::{self, Caller, Inbound};
+use crate::engine::{self, Caller, Hints, Inbound};
 
 /// The family whose clients also ask for `/v1/models`, and whose errors most clients can read.
 pub(super) const OPENAI: &str = "openai-chat";
@@ -137,12 +137,13 @@ async fn converse(
 ) -> Response {
     let query = request.uri().query().map(str::to_owned);
     match accept(port, dialect, model, stream, request).await {
-        Ok((request, client, inbound)) => {
+        Ok((request, client, hints, inbound)) => {
             let (requested_model, include_usage) = (request.model.clone(), request.include_usage);
             let (wants_stream, hide_reasoning) = (request.stream, request.hide_reasoning);
             let caller = Caller {
                 client: Some(client),
                 dialect: dialect.family(),
+                hints,
                 inbound: Some(inbound),
                 ..Caller::default()
             };
@@ -170,7 +171,7 @@ async fn accept(
     model: Option<&str>,
     stream: bool,
     request: Request,
-) -> Result<(canonical::ChatRequest, String, Inbound), Error> {
+) -> Result<(canonical::ChatRequest, String, Hints, Inbound), Error> {
     let (head, body) = request.into_parts();
     let limit = port.core.snapshot().config.limits.max_body_bytes;
     match authenticate(port, &head.headers, &head.uri).await {
@@ -181,9 +182,10 @@ async fn accept(
             let refused = |error: &Error| port.refused(Some(&client), dialect, error);
             let body = read(body, limit).await.inspect_err(refused)?;
             let request = dialect.decode_request(&head, &body).inspect_err(refused)?;
+            let hints = Hints::of(&headers);
             let headers = verbatim::passed(&headers);
             let inbound = Inbound { family: dialect.family(), body: body.into(), headers, query: pairs };
-            Ok((request, client, inbound))
+            Ok((request, client, hints, inbound))
         }
         Err(error) => {
             port.refused(None, dialect, &error);

@@ -64,6 +64,7 @@ async fn the_chat_window_uses_the_same_engine_without_the_port() {
                 kinds.push("committed");
             }
             EngineEvent::Answer(_) => kinds.push("answer"),
+            EngineEvent::Seam(_) => kinds.push("seam"),
             EngineEvent::Whole(_) => kinds.push("whole"),
             EngineEvent::Raw(_) | EngineEvent::RawWhole(_) => kinds.push("raw"),
             EngineEvent::Ended(ending) => {

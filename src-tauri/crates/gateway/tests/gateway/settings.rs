@@ -155,8 +155,9 @@ async fn a_key_that_a_provider_repeats_goes_no_further() {
     .await;
     let settings = format!("[[provider]]\nid = \"a\"\nkind = \"openai\"\nbase_url = \"{}\"\n", upstream.url);
     let house = House::with(&settings).await;
-    house.gateway.set_key("a", Secret::new(KEY).unwrap()).await.unwrap();
     for is_stream in [false, true, true] {
+        // A key that was refused is left alone for a while, until there is another.
+        house.gateway.set_key("a", Secret::new(KEY).unwrap()).await.unwrap();
         let told = house.post(&ask("a/m", is_stream)).await.text().await.unwrap();
         assert!(told.contains("•••") && !told.contains(KEY), "{told}");
     }

@@ -7,6 +7,7 @@ use canonical::{ErrorKind, StreamEvent};
 use catalog::{Kinds, Values};
 use futures_util::stream;
 use reqwest::Body;
+use routing::policy::Commit;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -68,11 +69,12 @@ async fn relayed(stream: OpenStream, pause: Duration) -> (Relayed, Duration, Vec
         }
         got
     });
-    let timeouts = Timeouts { idle: IDLE, ..Timeouts::default() };
     let began = Clock.now();
-    let deadline = began + Duration::from_secs(100_000);
+    let total = Duration::from_secs(100_000);
+    let pace = Pace { deadline: began + total, total, first_content: total, commit: Commit::default() };
     let (mut seen, request) = (Seen::default(), ChatRequest::default());
-    let ended = relay(Clock, stream, &mut seen, &request, &line, &timeouts, deadline).await;
+    let relay = Relay { clock: Clock, request: &request, line: &line, idle: IDLE, pace, thread: None };
+    let ended = relay.run(stream, &mut seen).await;
     let took = Clock.now() - began;
     drop(line);
     (ended, took, client.await.unwrap())

@@ -18,6 +18,8 @@ pub(super) fn status(error: &Error) -> u16 {
     match error.kind {
         ErrorKind::Authentication if error.is_missing_provider_key() => 503,
         ErrorKind::Authentication => 401,
+        // A budget of the user's own comes back by itself: no bill is open.
+        ErrorKind::QuotaExhausted if error.origin == Origin::Gateway => 429,
         ErrorKind::QuotaExhausted => 402,
         ErrorKind::Permission => 403,
         ErrorKind::NotFound => 404,
@@ -69,6 +71,7 @@ fn word(error: &Error) -> &'static str {
         ErrorKind::Authentication => "authentication_error",
         ErrorKind::Permission => "permission_error",
         ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::QuotaExhausted if error.origin == Origin::Gateway => "rate_limit_error",
         ErrorKind::QuotaExhausted => "billing_error",
         ErrorKind::Overloaded => "overloaded_error",
         ErrorKind::ContextTooLong | ErrorKind::ContentFiltered | ErrorKind::InvalidRequest => {
