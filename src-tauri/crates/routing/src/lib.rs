@@ -12,6 +12,7 @@
 
 pub mod ask;
 pub mod budget;
+mod ceiling;
 pub mod circuit;
 pub mod classify;
 pub mod condition;

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use crate::ceiling::Ceiling;
 use crate::circuit::{Admitted, Blocked, Circuit, Verdict};
 use crate::decision::Against;
 use crate::health::{Health, HealthView};
 use crate::limit::{Free, Limits, Need};
 use crate::policy::CircuitPolicy;
 use crate::time::Now;
+
+/// Where as many are under way as a target bears, it is looked at again so soon.
+const FULL_LOOK: Duration = Duration::from_millis(250);
 
 /// A target, or a provider as a whole (its key, its account's limits).
 #[derive(Debug, Default)]
@@ -16,6 +20,8 @@ pub(crate) struct Place {
     pub health: Health,
     pub limits: Limits,
     pub in_flight: u32,
+    /// What it bears of them.
+    pub ceiling: Ceiling,
     /// Refusals for the rate, one after another.
     pub refusals_in_row: u32,
     /// Taken out by hand.
@@ -56,6 +62,10 @@ impl Place {
                 return Standing::Not { against: against(why), until: Some(until) };
             }
         };
+        if verdict != Standing::Probe && !self.ceiling.has_room(self.in_flight, now.mono) {
+            let until = Some(now.mono.saturating_add(FULL_LOOK));
+            return Standing::Not { against: Against::Limited, until };
+        }
         match self.limits.free_at(need, now) {
             Free::Now => verdict,
             Free::At { at, .. } => Standing::Not { against: Against::Limited, until: Some(at) },

@@ -59,6 +59,8 @@ enum Blame {
     Target,
     /// The target is well and wants less.
     Rate,
+    /// The target is well and cannot bear more at once.
+    Load,
     /// The key or the account.
     Key,
     /// This model under this key.
@@ -110,6 +112,13 @@ impl Router {
         };
         let place = self.target(&permit.target, now);
         place.in_flight = place.in_flight.saturating_sub(1);
+        let blame =
+            if blame == Blame::Target && is_refusal_for_load(ended) && place.ceiling.is_alive(now.mono) {
+                place.ceiling.refused(place.in_flight, now.mono);
+                Blame::Load
+            } else {
+                blame
+            };
         if let Some(result) = sampled {
             place.health.note(
                 &Sample {
@@ -128,6 +137,9 @@ impl Router {
             place.refusals_in_row = 0;
         }
         let answered = blame == Blame::Nobody && sampled.is_some();
+        if answered {
+            place.ceiling.answered(now.mono);
+        }
         if let Some(own) = permit.held.own {
             match blame {
                 Blame::Nobody if answered => place.circuit.succeeded(&policy.circuit, own, now.mono),
@@ -145,7 +157,7 @@ impl Router {
                 place.refusals_in_row = place.refusals_in_row.saturating_add(1);
                 place.circuit.cool(now.mono + asked_to_wait.unwrap_or(doubled.min(MOST_COOLING)));
             }
-            Blame::Target => place.circuit.cool(now.mono + asked_to_wait.unwrap_or_default()),
+            Blame::Target | Blame::Load => place.circuit.cool(now.mono + asked_to_wait.unwrap_or_default()),
             Blame::Model => place.circuit.park(now.mono + PARKED_FOR),
             Blame::Nobody | Blame::Key => {}
         }
@@ -154,7 +166,7 @@ impl Router {
         if let Some(key) = permit.held.key {
             match blame {
                 // Whatever else it said, it took the key.
-                Blame::Rate | Blame::Model | Blame::Target => {
+                Blame::Rate | Blame::Load | Blame::Model | Blame::Target => {
                     place.circuit.succeeded(&policy.circuit, key, now.mono);
                 }
                 Blame::Nobody if answered => place.circuit.succeeded(&policy.circuit, key, now.mono),
@@ -204,6 +216,11 @@ impl Router {
         rule_out(run, permit, cause);
         let retry = &std::sync::Arc::clone(&self.policy).retry;
         let has_alternative = run.has_alternative(permit);
+        if cause == Cause::Broke {
+            // Whoever goes on reads what has been said so far, too.
+            let said = ended.used.map_or(0, |used| used.output_tokens);
+            run.ask.traits.input_tokens = run.ask.traits.input_tokens.saturating_add(said);
+        }
         let slot = &mut run.slots[permit.slot];
         match cause {
             Cause::Check | Cause::Broke => {
@@ -245,6 +262,11 @@ fn rule_out(run: &mut Run, permit: &Permit, cause: Cause) {
             _ => false,
         };
     }
+}
+
+/// It was refused because of the load, before any of an answer.
+fn is_refusal_for_load(ended: &Ended<'_>) -> bool {
+    ended.first_content.is_none() && ended.result.is_err_and(|error| error.kind == ErrorKind::Overloaded)
 }
 
 fn blame_of(ended: &Ended<'_>) -> Blame {

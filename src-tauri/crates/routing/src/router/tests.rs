@@ -352,6 +352,57 @@ fn a_broken_target_is_left_alone_probed_once_and_comes_back_in_steps() {
 }
 
 #[test]
+fn a_loaded_target_keeps_its_circuit_and_gets_fewer_at_once() {
+    let mut world = World::new();
+    let route = route(&["a", "b"]);
+    let mut under_way: Vec<(Run, Permit)> = (0..20)
+        .map(|_| {
+            let mut run = world.run(&route);
+            let permit = world.asked(&mut run);
+            (run, permit)
+        })
+        .collect();
+    let (mut run, permit) = under_way.pop().unwrap();
+    world.succeed(&mut run, permit);
+    for (mut run, permit) in under_way.drain(10..) {
+        world.fail(&mut run, permit, &error(ErrorKind::Overloaded));
+    }
+    // Ten are still under way, and eighteen were when the first one was refused.
+    let mut more: Vec<(Run, Permit)> = Vec::new();
+    let others = std::iter::repeat_with(|| {
+        let mut run = world.run(&route);
+        let permit = world.asked(&mut run);
+        let provider = permit.target.provider.clone();
+        more.push((run, permit));
+        provider
+    });
+    assert_eq!(others.take_while(|provider| provider == "a").count(), 6);
+}
+
+#[test]
+fn refusals_for_load_by_a_target_that_answers_nobody_open_its_circuit() {
+    let mut world = World::new();
+    let only = route(&["a"]);
+    for _ in 0..CircuitPolicy::default().consecutive_failures {
+        let mut run = world.run(&only);
+        let permit = world.asked(&mut run);
+        world.fail(&mut run, permit, &error(ErrorKind::Overloaded));
+    }
+    assert_eq!(world.serve(&route(&["a", "b"])).provider, "b");
+}
+
+#[test]
+fn whoever_goes_on_with_an_answer_takes_the_text_so_far_of_its_limits_too() {
+    let mut world = World::with(policy_with_limit("b", Counted::InputTokens, Window::Minute, 140));
+    let mut run = world.run(&route(&["a", "b"]));
+    let permit = world.asked(&mut run);
+    let cut = error(ErrorKind::Truncated);
+    let broke = Ended { result: Err(&cut), cause: Some(Cause::Broke), ..good() };
+    world.end(&mut run, permit, &broke);
+    assert_eq!(world.gives_up(&mut run).why, Hopeless::Failed, "100 tokens would fit, 150 do not");
+}
+
+#[test]
 fn where_everything_is_broken_the_least_bad_is_asked() {
     let mut world = World::new();
     world.break_it("a");
