@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalog", &["canonical", "wire"]),
     ("tokens", &["canonical"]),
     ("routing", &["canonical"]),
+    ("simulator", &["canonical", "routing"]),
     ("checking", &["canonical"]),
     ("ledger", &["canonical"]),
     ("rehearsal", &["canonical"]),

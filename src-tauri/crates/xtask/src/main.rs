@@ -10,6 +10,7 @@ mod new_provider;
 mod run;
 mod setup;
 mod sh;
+mod simulate;
 mod system;
 mod test;
 
@@ -35,6 +36,8 @@ enum Task {
     Conformance(conformance::Args),
     /// Send damaged streams through the official SDKs and write docs/DAMAGED_STREAMS.md.
     Damaged(damaged::Args),
+    /// Run the router through simulated outages, and compare it with plain policies.
+    Simulate(simulate::Args),
     /// Write the two files of a new provider, to be filled in.
     NewProvider(new_provider::Args),
     /// Build the package for Debian and Ubuntu.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args).map(|()| true),
         Task::Conformance(args) => conformance::run(&args).map(|()| true),
         Task::Damaged(args) => damaged::run(&args).map(|()| true),
+        Task::Simulate(args) => simulate::run(&args).map(|()| true),
         Task::NewProvider(args) => new_provider::run(&args).map(|()| true),
         Task::Dist => dist::run().map(|()| true),
     };

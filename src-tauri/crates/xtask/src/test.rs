@@ -175,6 +175,6 @@ fn screenshots(of: &str) -> Result<PathBuf> {
 
 /// Steps are timed for people; nothing decides on it.
 #[expect(clippy::disallowed_methods, reason = "A build tool may look at its watch.")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
