@@ -15,6 +15,7 @@ pub mod cohere_chat;
 pub mod counting;
 pub mod driver;
 pub mod embeddings;
+mod emit;
 pub mod errors;
 mod fields;
 pub mod frame;

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use super::super::FAMILY;
 use super::{invalid, types, usage};
 use crate::frame::MAX_INDEX;
-use crate::{Frame, FrameOutcome, StreamDecoder, errors};
+use crate::{Frame, FrameOutcome, StreamDecoder, emit, errors};
 
 /// A whole answer.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
@@ -244,7 +244,7 @@ impl Decoder {
         out.push(StreamEvent::Usage(Box::new(usage::convert(merged))));
         let beside = usage::beside(merged);
         if !beside.is_empty() {
-            extend(out, None, Map::from_iter([("usage".to_owned(), Value::Object(beside))]));
+            emit::extension(out, FAMILY, None, Map::from_iter([("usage".to_owned(), Value::Object(beside))]));
         }
     }
 
@@ -268,18 +268,18 @@ impl Decoder {
         match kind.as_str() {
             "text" => {
                 let part = self.open_part(PartKind::Text, out);
-                push_delta(out, part, PartDelta::Text(string(&mut block, "text")));
+                emit::delta(out, part, PartDelta::Text(string(&mut block, "text")));
                 open.shape = Shape::Text { part };
             }
             "thinking" => {
                 let part = self.open_part(PartKind::Reasoning, out);
-                push_delta(out, part, PartDelta::Text(string(&mut block, "thinking")));
+                emit::delta(out, part, PartDelta::Text(string(&mut block, "thinking")));
                 open.signature = string(&mut block, "signature");
                 open.shape = Shape::Thinking { part };
             }
             "redacted_thinking" => {
                 let part = self.open_part(PartKind::Reasoning, out);
-                push_delta(out, part, PartDelta::Encrypted(string(&mut block, "data")));
+                emit::delta(out, part, PartDelta::Encrypted(string(&mut block, "data")));
                 open.shape = Shape::Thinking { part };
             }
             "tool_use" | "server_tool_use" | "mcp_tool_use" => {
@@ -310,8 +310,9 @@ impl Decoder {
         });
         if !block.is_empty() {
             self.call_fields.insert(id.clone(), Value::Object(block));
-            extend(
+            emit::extension(
                 out,
+                FAMILY,
                 Some(0),
                 [("tool_calls".to_owned(), Value::Object(self.call_fields.clone()))].into_iter().collect(),
             );
@@ -331,10 +332,10 @@ impl Decoder {
         };
         match (kind, &mut open.shape) {
             ("text_delta", Shape::Text { part }) => {
-                push_delta(out, *part, PartDelta::Text(delta.text.unwrap_or_default()));
+                emit::delta(out, *part, PartDelta::Text(delta.text.unwrap_or_default()));
             }
             ("thinking_delta", Shape::Thinking { part }) => {
-                push_delta(out, *part, PartDelta::Text(delta.thinking.unwrap_or_default()));
+                emit::delta(out, *part, PartDelta::Text(delta.thinking.unwrap_or_default()));
             }
             ("signature_delta", Shape::Thinking { .. }) => {
                 open.signature.push_str(&delta.signature.unwrap_or_default());
@@ -343,7 +344,7 @@ impl Decoder {
             ("input_json_delta", Shape::ToolUse { part, has_pieces, .. }) => {
                 let piece = delta.partial_json.unwrap_or_default();
                 *has_pieces |= !piece.is_empty();
-                push_delta(out, *part, PartDelta::Arguments(piece));
+                emit::delta(out, *part, PartDelta::Arguments(piece));
             }
             (_, Shape::Opaque(block)) => append_strings(block, parsed(raw).unwrap_or_default()),
             ("text_delta" | "thinking_delta" | "signature_delta" | "input_json_delta", _) => {
@@ -372,13 +373,13 @@ impl Decoder {
         let part = match open.shape {
             Shape::Text { part } => part,
             Shape::Thinking { part } => {
-                push_delta(out, part, PartDelta::Signature(open.signature));
+                emit::delta(out, part, PartDelta::Signature(open.signature));
                 part
             }
             Shape::ToolUse { part, input, has_pieces } => {
                 if !has_pieces {
                     let input = if input.is_null() { Value::Object(Map::new()) } else { input };
-                    push_delta(out, part, PartDelta::Arguments(input.to_string()));
+                    emit::delta(out, part, PartDelta::Arguments(input.to_string()));
                 }
                 part
             }
@@ -389,21 +390,8 @@ impl Decoder {
         };
         out.push(StreamEvent::PartEnd { index: part });
         if !open.citations.is_empty() {
-            self.cite(part, open.citations, out);
+            emit::citations(out, FAMILY, &mut self.citations, part, open.citations);
         }
-    }
-
-    /// Every citation so far, each with the part that it stands for: a later list replaces an
-    /// earlier one.
-    fn cite(&mut self, part: u32, citations: Vec<Value>, out: &mut Vec<StreamEvent>) {
-        for mut citation in citations {
-            if let Value::Object(fields) = &mut citation {
-                fields.insert("part_index".into(), part.into());
-            }
-            self.citations.push(citation);
-        }
-        let all = Value::Array(self.citations.clone());
-        extend(out, Some(0), [("citations".to_owned(), all)].into_iter().collect());
     }
 }
 
@@ -416,19 +404,7 @@ fn push_rest(rest: Map<String, Value>, out: &mut Vec<StreamEvent>) {
         .into_iter()
         .filter(|(name, value)| !value.is_null() && !matches!(name.as_str(), "type" | "role"))
         .collect();
-    extend(out, Some(0), fields);
-}
-
-fn push_delta(out: &mut Vec<StreamEvent>, index: u32, delta: PartDelta) {
-    if !delta.is_empty() {
-        out.push(StreamEvent::PartDelta { index, delta });
-    }
-}
-
-fn extend(out: &mut Vec<StreamEvent>, choice: Option<u32>, fields: Map<String, Value>) {
-    if !fields.is_empty() {
-        out.push(StreamEvent::Extension { choice, family: FAMILY.into(), fields });
-    }
+    emit::extension(out, FAMILY, Some(0), fields);
 }
 
 fn string(block: &mut Map<String, Value>, name: &str) -> String {

@@ -18,7 +18,7 @@ use super::super::FAMILY;
 use super::types::{Delta, ReasoningDelta, ToolUseDelta};
 use super::{invalid, types, usage};
 use crate::frame::MAX_INDEX;
-use crate::{Frame, FrameOutcome, StreamDecoder, errors};
+use crate::{Frame, FrameOutcome, StreamDecoder, emit, errors};
 
 /// A whole answer.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
@@ -189,7 +189,12 @@ impl Decoder {
             out.push(StreamEvent::Usage(Box::new(usage::convert(&report))));
             let beside = usage::beside(&report);
             if !beside.is_empty() {
-                extend(out, None, Map::from_iter([("usage".to_owned(), Value::Object(beside))]));
+                emit::extension(
+                    out,
+                    FAMILY,
+                    None,
+                    Map::from_iter([("usage".to_owned(), Value::Object(beside))]),
+                );
             }
         }
         self.settle(out);
@@ -320,14 +325,14 @@ impl Decoder {
             Shape::Unknown => None,
             Shape::Text { part } => Some(part),
             Shape::Reasoning { part, signature, redacted } => {
-                push_delta(out, part, PartDelta::Encrypted(joined(redacted)));
-                push_delta(out, part, PartDelta::Signature(signature));
+                emit::delta(out, part, PartDelta::Encrypted(joined(redacted)));
+                emit::delta(out, part, PartDelta::Signature(signature));
                 Some(part)
             }
             Shape::ToolUse { part, input, has_pieces } => {
                 if !has_pieces {
                     let input = if input.is_null() { json!({}) } else { input };
-                    push_delta(out, part, PartDelta::Arguments(input.to_string()));
+                    emit::delta(out, part, PartDelta::Arguments(input.to_string()));
                 }
                 Some(part)
             }
@@ -337,21 +342,9 @@ impl Decoder {
             out.push(StreamEvent::PartEnd { index });
         }
         if !open.citations.is_empty() {
-            self.cite(part.unwrap_or(self.next_part.saturating_sub(1)), open.citations, out);
+            let part = part.unwrap_or(self.next_part.saturating_sub(1));
+            emit::citations(out, FAMILY, &mut self.citations, part, open.citations);
         }
-    }
-
-    /// Every citation so far, each with the part that it stands for: a later list replaces an
-    /// earlier one.
-    fn cite(&mut self, part: u32, citations: Vec<Value>, out: &mut Vec<StreamEvent>) {
-        for mut citation in citations {
-            if let Value::Object(fields) = &mut citation {
-                fields.insert("part_index".into(), part.into());
-            }
-            self.citations.push(citation);
-        }
-        let all = Value::Array(self.citations.clone());
-        extend(out, Some(0), Map::from_iter([("citations".to_owned(), all)]));
     }
 }
 
@@ -360,7 +353,7 @@ impl OpenBlock {
     fn grow(&mut self, delta: Delta, out: &mut Vec<StreamEvent>) -> FrameOutcome {
         match (delta, &mut self.shape) {
             (Delta::Other(name, citation), _) if name == "citation" => self.citations.push(citation),
-            (Delta::Text(text), Shape::Text { part }) => push_delta(out, *part, PartDelta::Text(text)),
+            (Delta::Text(text), Shape::Text { part }) => emit::delta(out, *part, PartDelta::Text(text)),
             (Delta::Reasoning(thought), Shape::Reasoning { part, signature, redacted }) => {
                 return think(*part, thought, signature, redacted, out);
             }
@@ -369,7 +362,7 @@ impl OpenBlock {
                 Shape::ToolUse { part, has_pieces, .. },
             ) => {
                 *has_pieces |= !piece.is_empty();
-                push_delta(out, *part, PartDelta::Arguments(piece));
+                emit::delta(out, *part, PartDelta::Arguments(piece));
             }
             (Delta::Other(name, value), Shape::Opaque { name: of, fields }) if *of == name => {
                 grow(fields, value);
@@ -389,7 +382,7 @@ fn think(
     out: &mut Vec<StreamEvent>,
 ) -> FrameOutcome {
     match thought {
-        ReasoningDelta { text: Some(text), .. } => push_delta(out, part, PartDelta::Text(text)),
+        ReasoningDelta { text: Some(text), .. } => emit::delta(out, part, PartDelta::Text(text)),
         ReasoningDelta { signature: Some(piece), .. } => signature.push_str(&piece),
         ReasoningDelta { redacted_content: Some(piece), .. } => redacted.push(piece),
         ReasoningDelta { .. } => return FrameOutcome::Unknown,
@@ -448,19 +441,7 @@ fn list(value: Option<Value>) -> Vec<Value> {
 /// padding against who counts bytes.
 fn push_rest(rest: Map<String, Value>, out: &mut Vec<StreamEvent>) {
     let fields = rest.into_iter().filter(|(name, value)| !value.is_null() && name != "p").collect();
-    extend(out, Some(0), fields);
-}
-
-fn push_delta(out: &mut Vec<StreamEvent>, index: u32, delta: PartDelta) {
-    if !delta.is_empty() {
-        out.push(StreamEvent::PartDelta { index, delta });
-    }
-}
-
-fn extend(out: &mut Vec<StreamEvent>, choice: Option<u32>, fields: Map<String, Value>) {
-    if !fields.is_empty() {
-        out.push(StreamEvent::Extension { choice, family: FAMILY.into(), fields });
-    }
+    emit::extension(out, FAMILY, Some(0), fields);
 }
 
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_MessageStopEvent.html>

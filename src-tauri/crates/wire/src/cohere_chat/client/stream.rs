@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::super::FAMILY;
 use super::{invalid, types};
 use crate::frame::MAX_INDEX;
-use crate::{Frame, FrameOutcome, StreamDecoder, errors};
+use crate::{Frame, FrameOutcome, StreamDecoder, emit, errors};
 
 /// A whole answer.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
@@ -150,7 +150,7 @@ impl Decoder {
                 let (Some(part), Some(more)) = (self.calls.get(&index), function.arguments) else {
                     return Ok(FrameOutcome::Malformed);
                 };
-                push_delta(out, *part, PartDelta::Arguments(more));
+                emit::delta(out, *part, PartDelta::Arguments(more));
             }
             "tool-call-end" => self.end_call(index, out),
             "citation-start" => {
@@ -184,7 +184,12 @@ impl Decoder {
         if !self.citations.is_empty() {
             self.push_citations(out);
         }
-        extend(out, Some(0), answer.rest.into_iter().filter(|(_, value)| !value.is_null()).collect());
+        emit::extension(
+            out,
+            FAMILY,
+            Some(0),
+            answer.rest.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        );
         self.finish(answer.finish_reason, answer.usage, out);
     }
 
@@ -204,7 +209,7 @@ impl Decoder {
             None => self.start_part(PartKind::Reasoning, out),
         };
         self.plan = Some(part);
-        push_delta(out, part, PartDelta::Text(more));
+        emit::delta(out, part, PartDelta::Text(more));
     }
 
     /// A block of a whole message; one that this version has no word for is kept as it is.
@@ -248,7 +253,7 @@ impl Decoder {
                 part
             }
         };
-        push_delta(out, part, PartDelta::Text(more.unwrap_or_default()));
+        emit::delta(out, part, PartDelta::Text(more.unwrap_or_default()));
         FrameOutcome::Known
     }
 
@@ -260,7 +265,7 @@ impl Decoder {
         let (id, name) = (call.id.unwrap_or_default(), function.name.unwrap_or_default());
         let part = self.start_part(PartKind::ToolCall { id, name, is_server_side: false }, out);
         self.calls.insert(index, part);
-        push_delta(out, part, PartDelta::Arguments(function.arguments.unwrap_or_default()));
+        emit::delta(out, part, PartDelta::Arguments(function.arguments.unwrap_or_default()));
     }
 
     fn finish(
@@ -273,7 +278,7 @@ impl Decoder {
         push_usage(usage, out);
         if !self.logprobs.is_empty() {
             let logprobs = Value::Array(std::mem::take(&mut self.logprobs));
-            extend(out, Some(0), Map::from_iter([("logprobs".to_owned(), logprobs)]));
+            emit::extension(out, FAMILY, Some(0), Map::from_iter([("logprobs".to_owned(), logprobs)]));
         }
         let Some(raw) = raw else { return FrameOutcome::Malformed };
         self.has_finished = true;
@@ -291,7 +296,7 @@ impl Decoder {
 
     fn push_citations(&self, out: &mut Vec<StreamEvent>) {
         let all = Value::Array(self.citations.clone());
-        extend(out, Some(0), Map::from_iter([("citations".to_owned(), all)]));
+        emit::extension(out, FAMILY, Some(0), Map::from_iter([("citations".to_owned(), all)]));
     }
 
     fn start_part(&mut self, kind: PartKind, out: &mut Vec<StreamEvent>) -> u32 {
@@ -342,19 +347,7 @@ fn push_usage(usage: Option<types::Usage>, out: &mut Vec<StreamEvent>) {
         })));
     }
     if !usage.rest.is_empty() {
-        extend(out, None, Map::from_iter([("usage".to_owned(), Value::Object(usage.rest))]));
-    }
-}
-
-fn push_delta(out: &mut Vec<StreamEvent>, index: u32, delta: PartDelta) {
-    if !delta.is_empty() {
-        out.push(StreamEvent::PartDelta { index, delta });
-    }
-}
-
-fn extend(out: &mut Vec<StreamEvent>, choice: Option<u32>, fields: Map<String, Value>) {
-    if !fields.is_empty() {
-        out.push(StreamEvent::Extension { choice, family: FAMILY.into(), fields });
+        emit::extension(out, FAMILY, None, Map::from_iter([("usage".to_owned(), Value::Object(usage.rest))]));
     }
 }
 

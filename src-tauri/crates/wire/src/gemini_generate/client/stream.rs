@@ -23,7 +23,7 @@ use super::types::{
 };
 use super::{invalid, usage};
 use crate::frame::MAX_INDEX;
-use crate::{Frame, FrameOutcome, StreamDecoder, charges, errors};
+use crate::{Frame, FrameOutcome, StreamDecoder, charges, emit, errors};
 
 /// A whole answer. `streamGenerateContent` without `alt=sse` answers with an array of chunks.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
@@ -150,7 +150,7 @@ impl Decoder {
         if let Some(feedback) = chunk.prompt_feedback.as_ref().filter(|feedback| !feedback.rest.is_empty()) {
             rest.insert("promptFeedback".into(), Value::Object(feedback.rest.clone()));
         }
-        extend(out, None, rest);
+        emit::extension(out, FAMILY, None, rest);
         match chunk.prompt_feedback.as_deref().and_then(blocked) {
             Some(error) => {
                 self.end_parts(out);
@@ -188,7 +188,7 @@ impl Decoder {
             return;
         }
         if merge_fields(&mut state.fields, candidate.rest) {
-            extend(out, Some(choice), state.fields.clone());
+            emit::extension(out, FAMILY, Some(choice), state.fields.clone());
         }
     }
 
@@ -206,7 +206,7 @@ impl Decoder {
         if let Some(report) = report {
             if !report.rest.is_empty() {
                 let beside = Value::Object(report.rest.clone());
-                extend(out, None, Map::from_iter([("usageMetadata".to_owned(), beside)]));
+                emit::extension(out, FAMILY, None, Map::from_iter([("usageMetadata".to_owned(), beside)]));
             }
             usage::merge(self.usage.get_or_insert_with(UsageMetadata::default), report);
         }
@@ -397,12 +397,6 @@ fn media_kind(part: &Map<String, Value>) -> Option<PartKind> {
         Some("image") => Some(PartKind::Image { media }),
         Some("audio") => Some(PartKind::Audio { media }),
         _ => None,
-    }
-}
-
-fn extend(out: &mut Vec<StreamEvent>, choice: Option<u32>, fields: Map<String, Value>) {
-    if !fields.is_empty() {
-        out.push(StreamEvent::Extension { choice, family: FAMILY.into(), fields });
     }
 }
 

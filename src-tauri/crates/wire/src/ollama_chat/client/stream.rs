@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::super::FAMILY;
 use super::{invalid, types};
-use crate::{Frame, FrameOutcome, StreamDecoder, errors};
+use crate::{Frame, FrameOutcome, StreamDecoder, emit, errors};
 
 /// A whole answer.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
@@ -167,10 +167,10 @@ impl Decoder {
         if let Some(created_at) = line.created_at {
             beside.insert("created_at".into(), created_at.into_owned().into());
         }
-        extend(out, None, beside);
+        emit::extension(out, FAMILY, None, beside);
         if !self.logprobs.is_empty() {
             let logprobs = Value::Array(std::mem::take(&mut self.logprobs));
-            extend(out, Some(0), Map::from_iter([("logprobs".to_owned(), logprobs)]));
+            emit::extension(out, FAMILY, Some(0), Map::from_iter([("logprobs".to_owned(), logprobs)]));
         }
         self.has_finished = true;
         let reason = finish_reason(line.done_reason.as_deref(), self.calls > 0);
@@ -189,12 +189,6 @@ impl Decoder {
         if let Some(open) = self.open.take() {
             out.push(StreamEvent::PartEnd { index: open.part });
         }
-    }
-}
-
-fn extend(out: &mut Vec<StreamEvent>, choice: Option<u32>, fields: Map<String, Value>) {
-    if !fields.is_empty() {
-        out.push(StreamEvent::Extension { choice, family: FAMILY.into(), fields });
     }
 }
 

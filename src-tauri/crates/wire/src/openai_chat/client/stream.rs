@@ -23,7 +23,7 @@ use super::{finish, usage};
 use crate::frame::MAX_INDEX;
 use crate::json::{PassedOn, RawFields, raw_field};
 use crate::openai_chat::types::{Choice, Chunk, FAMILY, dollars};
-use crate::{Frame, FrameOutcome, Quirks, StreamDecoder, errors};
+use crate::{Frame, FrameOutcome, Quirks, StreamDecoder, emit, errors};
 
 /// The terminator of a stream.
 const DONE: &str = "[DONE]";
@@ -111,7 +111,7 @@ impl Decoder {
             created: chunk.created.filter(|seconds| *seconds > 0),
             system_fingerprint: said(chunk.system_fingerprint.take()),
         }));
-        push_fields(std::mem::take(&mut self.waiting), out);
+        emit::extension(out, FAMILY, None, std::mem::take(&mut self.waiting));
     }
 
     /// Fields of the whole answer: passed on when they are new or have changed.
@@ -128,7 +128,7 @@ impl Decoder {
 
     fn pass_on(&mut self, news: Map<String, Value>, out: &mut Vec<StreamEvent>) {
         if self.is_started {
-            push_fields(news, out);
+            emit::extension(out, FAMILY, None, news);
         } else {
             self.waiting.extend(news);
         }
@@ -275,12 +275,6 @@ impl StreamDecoder for Decoder {
         decoder.chunk(chunk, &mut events)?;
         decoder.conclude(true, &mut events)?;
         Ok(fold::fold(&events))
-    }
-}
-
-fn push_fields(fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
-    if !fields.is_empty() {
-        out.push(StreamEvent::Extension { choice: None, family: FAMILY.to_owned(), fields });
     }
 }
 

@@ -6,11 +6,12 @@ use canonical::{ChatResponse, Error, ErrorKind, FinishReason, Origin, StreamEven
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::super::FAMILY;
 use super::super::types::Response;
-use super::stream::{Decoder, extend};
+use super::stream::Decoder;
 use super::usage;
-use crate::errors;
 use crate::json::raw_field;
+use crate::{emit, errors};
 
 /// A whole answer.
 pub(super) fn decode_whole(body: &[u8]) -> Result<ChatResponse, Error> {
@@ -65,7 +66,8 @@ impl<'a> Closing<'a> {
             }
             let rest = usage::rest(raw);
             if !rest.is_empty() {
-                extend(Map::from_iter([("usage".to_owned(), Value::Object(rest))]), out);
+                let beside = Map::from_iter([("usage".to_owned(), Value::Object(rest))]);
+                emit::extension(out, FAMILY, None, beside);
             }
         }
         if self.status.as_deref() == Some("failed") || !self.error.is_null() {

@@ -11,8 +11,8 @@ use std::collections::btree_map::Entry;
 
 use canonical::event::ResponseStart;
 use canonical::{ChatResponse, Error, ErrorKind, Origin, StreamEvent};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::super::FAMILY;
 use super::super::types::{Event, Item, ItemKind, Response};
@@ -21,7 +21,7 @@ use super::response;
 use super::usage::RanTools;
 use crate::frame::MAX_INDEX;
 use crate::json::{PassedOn, RawFields};
-use crate::{Frame, FrameOutcome, StreamDecoder};
+use crate::{Frame, FrameOutcome, StreamDecoder, emit};
 
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
@@ -163,7 +163,7 @@ impl Decoder {
     fn fields(&mut self, mut fields: RawFields<'_>, out: &mut Vec<StreamEvent>) {
         // `output_text` is put there by OpenAI's own client libraries.
         fields.retain(|(name, _)| name != "output_text");
-        extend(self.passed_on.news(fields), out);
+        emit::extension(out, FAMILY, None, self.passed_on.news(fields));
     }
 
     fn sink<'a>(&'a mut self, out: &'a mut Vec<StreamEvent>) -> Sink<'a> {
@@ -295,12 +295,6 @@ fn is_progress(kind: &str) -> bool {
 fn is_of_kind(item: &RawValue, kind: &str) -> bool {
     let said: Result<ItemKind<'_>, _> = serde_json::from_str(item.get());
     said.is_ok_and(|said| said.kind.as_deref().unwrap_or("") == kind)
-}
-
-pub(super) fn extend(fields: Map<String, Value>, out: &mut Vec<StreamEvent>) {
-    if !fields.is_empty() {
-        out.push(StreamEvent::Extension { choice: None, family: FAMILY.to_owned(), fields });
-    }
 }
 
 fn truncated(message: &str) -> Error {
