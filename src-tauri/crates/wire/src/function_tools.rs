@@ -1,8 +1,37 @@
-//! Tools in OpenAI's form, as other vendors took it over in protocols of their own (Cohere, Ollama).
+//! Tools in OpenAI's form: what its two APIs say alike, and how other vendors took it over in protocols
+//! of their own (Cohere, Ollama).
 
-use canonical::request::FunctionTool;
+use canonical::request::{FunctionTool, Opaque};
 use canonical::{ChatRequest, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
+
+use crate::json::put as put_field;
+
+/// What one of OpenAI's APIs says of tools and of which may be called, in its own `family`'s words.
+pub(crate) fn put(
+    body: &mut Map<String, Value>,
+    request: &ChatRequest,
+    family: &str,
+    function_tool: impl Fn(&FunctionTool) -> Value,
+    tool_choice: impl Fn(&ToolChoice) -> Option<Value>,
+) {
+    let tool = |tool: &Tool| match tool {
+        Tool::Function(function) => Some(function_tool(function)),
+        Tool::Opaque(opaque) => own(opaque, family),
+    };
+    let tools: Vec<Value> = request.tools.iter().filter_map(tool).collect();
+    if tools.is_empty() {
+        return;
+    }
+    body.insert("tools".into(), tools.into());
+    put_field(body, "tool_choice", request.tool_choice.as_ref().and_then(tool_choice));
+    put_field(body, "parallel_tool_calls", request.parallel_tool_calls);
+}
+
+/// What `family` said in its own words; nothing of another family leaks across.
+pub(crate) fn own(opaque: &Opaque, family: &str) -> Option<Value> {
+    (opaque.family == family).then(|| opaque.value.clone())
+}
 
 /// The request's tools, all of which the family can name. Where one function must be
 /// called it stands alone: these protocols cannot say which one.

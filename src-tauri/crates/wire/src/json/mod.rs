@@ -10,6 +10,13 @@ pub(crate) use passed_on::{PassedOn, raw_field};
 pub(crate) use reading::{LooseFields, RawFields};
 pub(crate) use reading::{lenient, lenient_object, lenient_text, open_object};
 
+/// Sets the field, where there is a value for it.
+pub(crate) fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        body.insert(name.into(), value.into());
+    }
+}
+
 /// Adds the fields of `extra` that `body` does not say itself; objects that both have are merged
 /// by the same rule.
 pub(crate) fn merge_missing(body: &mut Map<String, Value>, extra: &Map<String, Value>) {

@@ -7,6 +7,7 @@
 mod arguments;
 mod choice;
 mod finish;
+mod media;
 mod request;
 mod stream;
 mod usage;
@@ -14,8 +15,8 @@ mod usage;
 use canonical::{ChatRequest, Error, ErrorKind, Origin};
 use serde_json::Value;
 
-pub(crate) use choice::media_of_url;
 pub(in crate::openai_chat) use choice::{thinking_text, thought_signature};
+pub(crate) use media::{audio, data_url, media_of_url};
 
 use crate::provider_tools;
 use crate::{

@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 
 use canonical::event::StreamEvent;
-use canonical::request::{Media, MediaSource, Opaque};
+use canonical::request::Opaque;
 use canonical::{FinishReason, PartDelta, PartKind};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::finish;
+use super::media::media_of_url;
 use crate::json::LooseFields;
 use crate::openai_chat::types::{Content, FAMILY, Function, MESSAGE_PREFIX, Message, ToolCall};
 
@@ -470,19 +471,4 @@ pub(in crate::openai_chat) fn thinking_text(part: &Value) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// A data URL's content, or the URL itself.
-pub(crate) fn media_of_url(url: &str) -> Media {
-    let (source, media_type) = match data_url(url) {
-        Some((media_type, data)) => (MediaSource::Base64(data.to_owned()), Some(media_type.to_owned())),
-        None => (MediaSource::Url(url.to_owned()), None),
-    };
-    Media { source, media_type: media_type.filter(|name| !name.is_empty()), name: None, detail: None }
-}
-
-/// `data:TYPE;base64,DATA` → type and data.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    Some((head.strip_suffix(";base64")?, data))
 }

@@ -7,13 +7,14 @@ use canonical::request::{
     FunctionTool, Media, MediaSource, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat, ToolCall,
     ToolResult,
 };
-use canonical::{ChatRequest, Content, Error, Extensions, Message, Part, Role, Tool, ToolChoice};
+use canonical::{ChatRequest, Content, Error, Extensions, Message, Part, Role, ToolChoice};
 use serde_json::{Map, Value, json};
 
-use crate::json::merge_missing;
+use super::media::{audio, data_url};
+use crate::json::{merge_missing, put};
 use crate::notes::{self, Note};
 use crate::openai_chat::types::{FAMILY, FUNCTION_PREFIX};
-use crate::{Quirks, TargetContext};
+use crate::{Quirks, TargetContext, function_tools};
 
 /// Fields of an earlier answer that only its own provider takes back.
 const ECHOED_REASONING: &str = "reasoning_details";
@@ -25,7 +26,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     body.insert("model".into(), target.model.into());
     body.insert("messages".into(), messages(&request.messages, quirks)?);
     sampling(&mut body, request, quirks);
-    tools(&mut body, request);
+    function_tools::put(&mut body, request, FAMILY, function_tool, tool_choice);
     put(&mut body, "response_format", request.response_format.as_ref().map(response_format));
     if let Some(reasoning) = &request.reasoning {
         self::reasoning(&mut body, reasoning, quirks);
@@ -68,12 +69,6 @@ fn unsaid(request: &ChatRequest, quirks: &Quirks, body: &Map<String, Value>) -> 
     notes::unsaid(request, body, &places)
 }
 
-fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        body.insert(name.into(), value.into());
-    }
-}
-
 fn sampling(body: &mut Map<String, Value>, request: &ChatRequest, quirks: &Quirks) {
     let limit = quirks.max_tokens_field.as_deref().unwrap_or("max_tokens");
     put(body, limit, request.max_output_tokens);
@@ -86,23 +81,6 @@ fn sampling(body: &mut Map<String, Value>, request: &ChatRequest, quirks: &Quirk
     put(body, "n", request.choice_count);
     if !request.stop.is_empty() {
         body.insert("stop".into(), request.stop.clone().into());
-    }
-}
-
-fn tools(body: &mut Map<String, Value>, request: &ChatRequest) {
-    let tools: Vec<Value> = request.tools.iter().filter_map(tool).collect();
-    if tools.is_empty() {
-        return;
-    }
-    body.insert("tools".into(), tools.into());
-    put(body, "tool_choice", request.tool_choice.as_ref().and_then(tool_choice));
-    put(body, "parallel_tool_calls", request.parallel_tool_calls);
-}
-
-fn tool(tool: &Tool) -> Option<Value> {
-    match tool {
-        Tool::Function(function) => Some(function_tool(function)),
-        Tool::Opaque(opaque) => own(opaque),
     }
 }
 
@@ -128,18 +106,13 @@ fn tool_choice(choice: &ToolChoice) -> Option<Value> {
         ToolChoice::None => Some("none".into()),
         ToolChoice::Required => Some("required".into()),
         ToolChoice::Function(name) => Some(json!({"type": "function", "function": {"name": name}})),
-        ToolChoice::Opaque(opaque) => own(opaque),
+        ToolChoice::Opaque(opaque) => function_tools::own(opaque, FAMILY),
     }
 }
 
 /// Whether a tool is one that this family's providers can be told of.
 pub(super) fn is_own_tool(tool: &Opaque) -> bool {
     tool.family == FAMILY
-}
-
-/// What this family said in its own words; nothing of another family leaks across.
-fn own(opaque: &Opaque) -> Option<Value> {
-    (opaque.family == FAMILY).then(|| opaque.value.clone())
 }
 
 fn response_format(format: &ResponseFormat) -> Value {
@@ -342,7 +315,9 @@ fn assistant(message: &Message, parts: &[&Part], quirks: &Quirks) -> Result<Valu
             Content::ToolCall(call) => calls.push(tool_call(call, &part.extensions, quirks)),
             Content::Reasoning(reasoning) => thought.push_str(&reasoning.text),
             Content::Refusal(text) => refusal.get_or_insert_with(String::new).push_str(text),
-            Content::Opaque(opaque) if is_custom_call(opaque) => calls.extend(own(opaque)),
+            Content::Opaque(opaque) if is_custom_call(opaque) => {
+                calls.extend(function_tools::own(opaque, FAMILY))
+            }
             _ => said.push(*part),
         }
     }
@@ -413,7 +388,7 @@ fn content_part(content: &Content) -> Result<Option<Value>, Error> {
         Content::Image(media) => Some(image(media)?),
         Content::Audio(media) => Some(audio(media)?),
         Content::Document(media) => Some(document(media)),
-        Content::Opaque(opaque) => own(opaque),
+        Content::Opaque(opaque) => function_tools::own(opaque, FAMILY),
         // Only an assistant has these, and has said them in fields of their own.
         Content::Reasoning(_) | Content::ToolCall(_) | Content::ToolResult(_) => None,
     })
@@ -433,23 +408,6 @@ fn url(media: &Media, default_type: &str, what: &str) -> Result<String, Error> {
             "An {what} by file id cannot be sent to this provider: send its data or a URL."
         ))),
     }
-}
-
-fn data_url(media: &Media, default_type: &str, data: &str) -> String {
-    let media_type = media.media_type.as_deref().unwrap_or(default_type);
-    format!("data:{media_type};base64,{data}")
-}
-
-fn audio(media: &Media) -> Result<Value, Error> {
-    let MediaSource::Base64(data) = &media.source else {
-        return Err(Error::caller("Audio cannot be sent to this provider by reference: send its data."));
-    };
-    let format = match media.media_type.as_deref().unwrap_or("audio/wav") {
-        "audio/mpeg" | "audio/mp3" => "mp3",
-        "audio/wav" | "audio/x-wav" | "audio/wave" => "wav",
-        other => other.rsplit('/').next().unwrap_or(other),
-    };
-    Ok(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))
 }
 
 fn document(media: &Media) -> Value {

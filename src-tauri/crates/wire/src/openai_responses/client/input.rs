@@ -11,7 +11,9 @@ use canonical::{Content, Error, Extensions, Message, Part, Role};
 use serde_json::{Map, Value, json};
 
 use super::super::{FAMILY, ITEM_PREFIX};
-use super::request::{own, put};
+use crate::function_tools::own;
+use crate::json::put;
+use crate::openai_chat::client::{audio, data_url};
 
 /// A conversation in this protocol's words.
 #[derive(Debug, Default)]
@@ -97,7 +99,7 @@ impl Writer<'_> {
                 Content::ToolResult(result) => self.result(result, &part.extensions)?,
                 Content::Reasoning(reasoning) => self.reasoning(reasoning, &part.extensions),
                 Content::Image(media) if role == "assistant" => self.made_image(media, &part.extensions),
-                Content::Opaque(opaque) => self.opaque(own(opaque), role, &fields),
+                Content::Opaque(opaque) => self.opaque(own(opaque, FAMILY), role, &fields),
                 content => {
                     if let Some(piece) = piece(content, role)? {
                         self.content(role, &fields, piece, &part.extensions);
@@ -197,7 +199,7 @@ impl Writer<'_> {
         let mut output = Vec::new();
         for part in &result.content {
             if let Content::Opaque(opaque) = &part.content {
-                output.extend(own(opaque));
+                output.extend(own(opaque, FAMILY));
                 continue;
             }
             if let Some(mut piece) = piece(&part.content, "user")? {
@@ -287,23 +289,6 @@ fn image(media: &Media) -> Value {
     }
     put(&mut image, "detail", media.detail.clone());
     image.into()
-}
-
-fn data_url(media: &Media, default_type: &str, data: &str) -> String {
-    let media_type = media.media_type.as_deref().unwrap_or(default_type);
-    format!("data:{media_type};base64,{data}")
-}
-
-fn audio(media: &Media) -> Result<Value, Error> {
-    let MediaSource::Base64(data) = &media.source else {
-        return Err(Error::caller("Audio cannot be sent to this provider by reference: send its data."));
-    };
-    let format = match media.media_type.as_deref().unwrap_or("audio/wav") {
-        "audio/mpeg" | "audio/mp3" => "mp3",
-        "audio/wav" | "audio/x-wav" | "audio/wave" => "wav",
-        other => other.rsplit('/').next().unwrap_or(other),
-    };
-    Ok(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))
 }
 
 fn document(media: &Media) -> Value {

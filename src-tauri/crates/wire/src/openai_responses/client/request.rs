@@ -10,14 +10,14 @@
 //! something stored.
 
 use canonical::request::{FunctionTool, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat};
-use canonical::{ChatRequest, Error, Tool, ToolChoice};
+use canonical::{ChatRequest, Error, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::super::FAMILY;
 use super::input;
-use crate::TargetContext;
-use crate::json::{beside, merge_missing, unsayable};
+use crate::json::{beside, merge_missing, put, unsayable};
 use crate::notes::{self, Note, Place};
+use crate::{TargetContext, function_tools};
 
 /// The least that `max_output_tokens` may be; less is refused with an error.
 /// <https://github.com/earendil-works/pi/issues/6265>
@@ -66,7 +66,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
 
 /// All but the conversation.
 pub(in super::super) fn settings(body: &mut Map<String, Value>, request: &ChatRequest, model: &str) {
-    tools(body, request);
+    function_tools::put(body, request, FAMILY, function_tool, tool_choice);
     put(body, "max_output_tokens", request.max_output_tokens.map(|limit| limit.max(MIN_OUTPUT_TOKENS)));
     put(body, "temperature", request.temperature);
     put(body, "top_p", request.top_p);
@@ -80,12 +80,6 @@ pub(in super::super) fn settings(body: &mut Map<String, Value>, request: &ChatRe
     }
     write_back(body, request);
     keep_nothing(body, model);
-}
-
-pub(super) fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        body.insert(name.into(), value.into());
-    }
 }
 
 /// Writes fields that another client of this family sent back to their places. Where both sides
@@ -123,23 +117,6 @@ fn may_think(model: &str) -> bool {
 
 // === tools ===
 
-fn tools(body: &mut Map<String, Value>, request: &ChatRequest) {
-    let tools: Vec<Value> = request.tools.iter().filter_map(tool).collect();
-    if tools.is_empty() {
-        return;
-    }
-    body.insert("tools".into(), tools.into());
-    put(body, "tool_choice", request.tool_choice.as_ref().and_then(tool_choice));
-    put(body, "parallel_tool_calls", request.parallel_tool_calls);
-}
-
-fn tool(tool: &Tool) -> Option<Value> {
-    match tool {
-        Tool::Function(function) => Some(function_tool(function)),
-        Tool::Opaque(opaque) => own(opaque),
-    }
-}
-
 /// Where nothing is said, `strict` is true here and false for all other families; `parameters` is
 /// required. A tool of this family is sent as it came.
 fn function_tool(tool: &FunctionTool) -> Value {
@@ -163,18 +140,13 @@ fn tool_choice(choice: &ToolChoice) -> Option<Value> {
         ToolChoice::None => Some("none".into()),
         ToolChoice::Required => Some("required".into()),
         ToolChoice::Function(name) => Some(json!({"type": "function", "name": name})),
-        ToolChoice::Opaque(opaque) => own(opaque),
+        ToolChoice::Opaque(opaque) => function_tools::own(opaque, FAMILY),
     }
 }
 
 /// Whether a tool is one that this family's providers can be told of.
 pub(super) fn is_own_tool(tool: &Opaque) -> bool {
     tool.family == FAMILY
-}
-
-/// What this family said in its own words; nothing of another family leaks across.
-pub(super) fn own(opaque: &Opaque) -> Option<Value> {
-    (opaque.family == FAMILY).then(|| opaque.value.clone())
 }
 
 // === format and reasoning ===
