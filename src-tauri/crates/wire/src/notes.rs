@@ -4,10 +4,11 @@
 //! Plain parameters are not noted where they are dropped but read off the finished body
 //! ([`unsaid`]): whatever kept one out, a note cannot be forgotten.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use canonical::request::ReasoningEffort;
+use canonical::request::{ReasoningEffort, ResponseFormat};
 use canonical::{ChatRequest, Tool};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -91,6 +92,21 @@ pub fn summary(notes: &[Note]) -> Option<String> {
 
 /// Where the schema of an answer stands, as a note's place and as a parameter's name.
 pub(crate) const RESPONSE_FORMAT: &str = "response_format";
+
+/// The demand for JSON as a sentence to the model, for an API that has no field for it.
+pub(crate) fn in_words(format: &ResponseFormat) -> Cow<'static, str> {
+    match format {
+        ResponseFormat::Text => "Answer with plain text.".into(),
+        ResponseFormat::JsonObject => {
+            "Answer with one JSON object and nothing else: no prose, no code fence.".into()
+        }
+        ResponseFormat::JsonSchema { schema, .. } => format!(
+            "Answer with one JSON value that obeys this JSON Schema and nothing else: no prose, no code \
+             fence.\n{schema}"
+        )
+        .into(),
+    }
+}
 
 /// Where a protocol's body says a parameter: the canonical field's name and the JSON pointers to
 /// where it may stand.

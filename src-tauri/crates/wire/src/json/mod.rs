@@ -3,12 +3,29 @@
 pub(crate) mod passed_on;
 pub(crate) mod reading;
 
-use canonical::{Error, Extensions, Retry};
+use canonical::{ChatRequest, Error, Extensions, Retry};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use passed_on::{PassedOn, raw_field};
 pub(crate) use reading::{LooseFields, RawFields};
 pub(crate) use reading::{lenient, lenient_object, lenient_text, open_object};
+
+/// A request's body as an object, for fields to be added to.
+pub(crate) fn object(body: &impl Serialize) -> Result<Map<String, Value>, Error> {
+    match serde_json::to_value(body) {
+        Ok(Value::Object(body)) => Ok(body),
+        _ => Err(Error::caller("The request cannot be written as JSON.")),
+    }
+}
+
+/// Refuses a request for several answers, where a protocol knows only one.
+pub(crate) fn one_answer(request: &ChatRequest, vendor: &str) -> Result<(), Error> {
+    if request.choice_count.is_some_and(|count| count > 1) {
+        return Err(unsayable(format!("{vendor} one answer per request, not several (`n`)."), "n"));
+    }
+    Ok(())
+}
 
 /// Sets the field, where there is a value for it.
 pub(crate) fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {

@@ -16,8 +16,8 @@ use super::super::{FAMILY, models, schema, types};
 use super::address;
 use super::messages::{self, Conversation};
 use super::thinking::{self, Circumstances, Plan};
-use crate::json::{beside, merge_missing, unsayable};
-use crate::notes::{self, Note, RESPONSE_FORMAT};
+use crate::json::{beside, merge_missing, object, one_answer, unsayable};
+use crate::notes::{self, Note, RESPONSE_FORMAT, in_words};
 use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
 
@@ -42,9 +42,7 @@ const FILES_BETA: &str = "files-api-2025-04-14";
 const MCP_BETA: &str = "mcp-client-2025-11-20";
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
-    if request.choice_count.is_some_and(|count| count > 1) {
-        return Err(unsayable("Anthropic's Messages give one answer per request, not several (`n`).", "n"));
-    }
+    one_answer(request, "Anthropic's Messages give")?;
     let mut conversation = messages::convert(&request.messages)?;
     if conversation.is_empty() && !request.messages.is_empty() {
         return Err(
@@ -161,22 +159,15 @@ fn output_format(
     conversation: &mut Conversation,
     notes: &mut Vec<Note>,
 ) -> Option<Value> {
-    match format? {
+    let format = format?;
+    match format {
         ResponseFormat::Text => None,
-        ResponseFormat::JsonObject => {
-            notes.push(Note::instructed(RESPONSE_FORMAT));
-            conversation.instruct("Answer with one JSON object and nothing else: no prose, no code fence.");
-            None
-        }
         ResponseFormat::JsonSchema { schema, .. } if models::has_structured_outputs(model) => {
             Some(json!({ "type": "json_schema", "schema": schema::restrict(schema, RESPONSE_FORMAT, notes) }))
         }
-        ResponseFormat::JsonSchema { schema, .. } => {
+        ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. } => {
             notes.push(Note::instructed(RESPONSE_FORMAT));
-            conversation.instruct(&format!(
-                "Answer with one JSON value that obeys this JSON Schema and nothing else: no prose, no code \
-                 fence.\n{schema}"
-            ));
+            conversation.instruct(&in_words(format));
             None
         }
     }
@@ -278,9 +269,7 @@ fn finish(
     has_files: bool,
     mut notes: Vec<Note>,
 ) -> Result<HttpRequest, Error> {
-    let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
-        return Err(Error::caller("The request cannot be written as JSON."));
-    };
+    let mut body = object(&body)?;
     let mut betas = Vec::new();
     let mut extensions = beside(&request.extensions, FAMILY, &KNOWN);
     match extensions.shift_remove(BETAS) {

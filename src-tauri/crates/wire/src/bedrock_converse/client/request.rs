@@ -14,8 +14,8 @@ use super::conversation::{self, Conversation};
 use crate::anthropic_messages::client as claude;
 use crate::anthropic_messages::client::thinking::{self, Circumstances, Plan};
 use crate::anthropic_messages::types::{BETAS, ThinkingConfig};
-use crate::json::{beside, merge_missing, unsayable};
-use crate::notes::{self, Note, RESPONSE_FORMAT};
+use crate::json::{beside, merge_missing, object, one_answer, unsayable};
+use crate::notes::{self, Note, RESPONSE_FORMAT, in_words};
 use crate::{HttpRequest, TargetContext};
 
 /// Fields of this API that clients of OpenAI's set beside their own.
@@ -69,9 +69,7 @@ fn maker(model: &str) -> Maker {
 }
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
-    if request.choice_count.is_some_and(|count| count > 1) {
-        return Err(unsayable("Bedrock's Converse gives one answer per request, not several (`n`).", "n"));
-    }
+    one_answer(request, "Bedrock's Converse gives")?;
     let mut conversation = conversation::convert(&request.messages)?;
     let thought = thought(request, target, &conversation);
     let mut notes = Vec::new();
@@ -245,13 +243,9 @@ fn output_config(
     conversation: &mut Conversation,
     notes: &mut Vec<Note>,
 ) -> Option<Value> {
-    match format? {
+    let format = format?;
+    match format {
         ResponseFormat::Text => None,
-        ResponseFormat::JsonObject => {
-            notes.push(Note::instructed(RESPONSE_FORMAT));
-            conversation.instruct("Answer with one JSON object and nothing else: no prose, no code fence.");
-            None
-        }
         ResponseFormat::JsonSchema { name, description, schema, .. } if has_structured_outputs(model) => {
             let schema = match maker(model) {
                 Maker::Anthropic => claude::restrict_schema(schema, RESPONSE_FORMAT, notes),
@@ -262,12 +256,9 @@ fn output_config(
             form.extend(description.clone().map(|text| ("description".to_owned(), text.into())));
             Some(json!({ "textFormat": { "type": "json_schema", "structure": { "jsonSchema": form } } }))
         }
-        ResponseFormat::JsonSchema { schema, .. } => {
+        ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. } => {
             notes.push(Note::instructed(RESPONSE_FORMAT));
-            conversation.instruct(&format!(
-                "Answer with one JSON value that obeys this JSON Schema and nothing else: no prose, no code \
-                 fence.\n{schema}"
-            ));
+            conversation.instruct(&in_words(format));
             None
         }
     }
@@ -353,9 +344,7 @@ fn finish(
     target: &TargetContext<'_>,
     mut notes: Vec<Note>,
 ) -> Result<HttpRequest, Error> {
-    let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
-        return Err(Error::caller("The request cannot be written as JSON."));
-    };
+    let mut body = object(&body)?;
     let extensions = beside(&request.extensions, FAMILY, &KNOWN);
     merge_missing(&mut body, &extensions);
     notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);

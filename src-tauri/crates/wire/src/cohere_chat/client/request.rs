@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{FAMILY, types};
 use crate::function_tools;
-use crate::json::{beside, merge_missing, unsayable};
+use crate::json::{beside, merge_missing, object, one_answer, unsayable};
 use crate::notes::{self, Place};
 use crate::{HttpRequest, TargetContext};
 
@@ -38,9 +38,7 @@ const PLACES: [Place<'_>; 12] = [
 ];
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
-    if request.choice_count.is_some_and(|count| count > 1) {
-        return Err(unsayable("Cohere gives one answer per request, not several (`n`).", "n"));
-    }
+    one_answer(request, "Cohere gives")?;
     let body = types::ChatRequest {
         model: target.model.to_owned(),
         messages: messages(&request.messages)?,
@@ -59,9 +57,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         p: request.top_p,
         stream: request.stream,
     };
-    let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
-        return Err(Error::caller("The request holds a number that JSON cannot say."));
-    };
+    let mut body = object(&body)?;
     merge_missing(&mut body, &beside(&request.extensions, FAMILY, &KNOWN));
     let mut notes = Vec::new();
     notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);

@@ -17,7 +17,7 @@ use super::super::types::{
     Content, FunctionDeclaration, GenerateContentRequest, GenerationConfig, ThinkingConfig,
 };
 use super::{contents, schema};
-use crate::json::{beside, merge_missing, unsayable};
+use crate::json::{beside, merge_missing, object, unsayable};
 use crate::notes::{self, Note, Place};
 use crate::openai_chat::types::FAMILY as OPENAI;
 use crate::{HttpRequest, TargetContext};
@@ -54,9 +54,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         tool_config: tool_config(request)?,
         generation_config: generation_config(request, target.model),
     };
-    let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
-        return Err(Error::caller("The request cannot be written as JSON."));
-    };
+    let mut body = object(&body)?;
     let mut own = beside(&request.extensions, FAMILY, &KNOWN);
     if own_thinking(request, target.model).is_none()
         && let Some(config) = own.get_mut("generationConfig").and_then(Value::as_object_mut)

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::{FAMILY, types};
 use crate::function_tools;
-use crate::json::{arguments_object, beside, merge_missing, unsayable};
+use crate::json::{arguments_object, beside, merge_missing, object, one_answer, unsayable};
 use crate::notes::{self, Note, Place};
 use crate::{HttpRequest, TargetContext};
 
@@ -33,9 +33,7 @@ const PLACES: [Place<'_>; 10] = [
 ];
 
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
-    if request.choice_count.is_some_and(|count| count > 1) {
-        return Err(unsayable("Ollama gives one answer per request, not several (`n`).", "n"));
-    }
+    one_answer(request, "Ollama gives")?;
     let body = types::ChatRequest {
         model: target.model.to_owned(),
         messages: messages(&request.messages)?,
@@ -54,9 +52,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         think: request.reasoning.as_ref().and_then(think),
         stream: request.stream,
     };
-    let Ok(Value::Object(mut body)) = serde_json::to_value(body) else {
-        return Err(Error::caller("The request holds a number that JSON cannot say."));
-    };
+    let mut body = object(&body)?;
     merge_missing(&mut body, &beside(&request.extensions, FAMILY, &KNOWN));
     let mut notes = Vec::new();
     notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::FAMILY;
 use super::input;
-use crate::json::{beside, merge_missing, put, unsayable};
+use crate::json::{beside, merge_missing, one_answer, put};
 use crate::notes::{self, Note, Place};
 use crate::{TargetContext, function_tools};
 
@@ -46,9 +46,7 @@ const PLACES: [Place<'_>; 11] = [
 
 /// The body, and what of the request it does not say.
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<(Value, Vec<Note>), Error> {
-    if request.choice_count.is_some_and(|count| count > 1) {
-        return Err(unsayable("OpenAI's Responses give one answer per request, not several (`n`).", "n"));
-    }
+    one_answer(request, "OpenAI's Responses give")?;
     let mut body = Map::new();
     body.insert("model".into(), target.model.into());
     let conversation = input::convert(&request.messages)?;
