@@ -34,6 +34,7 @@ pub mod quirks;
 pub mod signatures;
 pub mod verbatim;
 
+use canonical::request::Opaque;
 use canonical::{ChatRequest, ChatResponse, Error, StreamEvent};
 use serde::{Deserialize, Serialize};
 
@@ -123,10 +124,28 @@ pub trait Protocol: Send + Sync {
     /// The path segment of the API's version (`v1`, `v1beta`), put behind a base URL that names none.
     fn version(&self) -> &'static str;
 
+    /// What people call the API.
+    fn vendor(&self) -> &'static str;
+
+    /// Whether a tool that is no function is one that this API can be told of.
+    fn is_own_tool(&self, tool: &Opaque) -> bool {
+        tool.family == self.id().as_str()
+    }
+
+    /// As [`Self::encode_request`], where every tool is one that this API can be told of.
+    fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error>;
+
     /// The HTTP request for `request`, its path relative to the versioned base URL. Never a key:
     /// `gateway::egress` signs. Fails with the caller's fault where the protocol cannot say it.
-    fn encode_request(&self, request: &ChatRequest, target: &TargetContext<'_>)
-    -> Result<HttpRequest, Error>;
+    /// Tools that it cannot be told of are left out, with a note (`provider_tools`).
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &TargetContext<'_>,
+    ) -> Result<HttpRequest, Error> {
+        let is_own = |tool: &Opaque| self.is_own_tool(tool);
+        provider_tools::encode(request, self.vendor(), is_own, |request| self.encode(request, target))
+    }
 
     /// Where a request goes that brings its own body (see [`verbatim`]); `None` where none can.
     fn address(&self, _stream: bool, _target: &TargetContext<'_>) -> Option<HttpRequest> {

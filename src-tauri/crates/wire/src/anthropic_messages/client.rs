@@ -8,6 +8,7 @@ mod stream;
 pub(crate) mod thinking;
 mod usage;
 
+use canonical::request::Opaque;
 use canonical::{ChatRequest, Error, ErrorKind, Origin};
 
 // What Claude takes on another host's wire too (Bedrock's Converse).
@@ -17,7 +18,6 @@ pub(crate) use request::{input_schema, reasoning};
 pub(super) use stream::finish_reason;
 
 use super::types;
-use crate::provider_tools;
 use crate::{Counting, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
 
 #[derive(Debug)]
@@ -36,14 +36,16 @@ impl Protocol for AnthropicMessages {
         "v1"
     }
 
-    fn encode_request(
-        &self,
-        request: &ChatRequest,
-        target: &TargetContext<'_>,
-    ) -> Result<HttpRequest, Error> {
-        provider_tools::encode(request, "Anthropic's Messages", request::is_own_tool, |request| {
-            request::encode(request, target)
-        })
+    fn vendor(&self) -> &'static str {
+        "Anthropic's Messages"
+    }
+
+    fn is_own_tool(&self, tool: &Opaque) -> bool {
+        request::is_own_tool(tool)
+    }
+
+    fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+        request::encode(request, target)
     }
 
     /// None where the body has to be another one than a client's (Vertex).

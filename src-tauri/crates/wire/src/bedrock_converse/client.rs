@@ -5,13 +5,13 @@ mod request;
 mod stream;
 mod usage;
 
+use canonical::request::Opaque;
 use canonical::{ChatRequest, Error, ErrorKind, Origin};
 use serde_json::Value;
 
 pub(crate) use request::escaped;
 
 use super::types;
-use crate::provider_tools;
 use crate::{
     Counting, Embeddings, Headers, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
     StreamFraming, TargetContext, errors,
@@ -29,14 +29,16 @@ impl Protocol for BedrockConverse {
         ""
     }
 
-    fn encode_request(
-        &self,
-        request: &ChatRequest,
-        target: &TargetContext<'_>,
-    ) -> Result<HttpRequest, Error> {
-        provider_tools::encode(request, "Bedrock's Converse", request::is_own_tool, |request| {
-            request::encode(request, target)
-        })
+    fn vendor(&self) -> &'static str {
+        "Bedrock's Converse"
+    }
+
+    fn is_own_tool(&self, tool: &Opaque) -> bool {
+        request::is_own_tool(tool)
+    }
+
+    fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+        request::encode(request, target)
     }
 
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {

@@ -6,10 +6,10 @@
 mod request;
 mod stream;
 
+use canonical::request::Opaque;
 use canonical::{ChatRequest, Error, ErrorKind, Origin};
 
 use super::types;
-use crate::provider_tools;
 use crate::{
     Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext,
 };
@@ -28,14 +28,16 @@ impl Protocol for CohereChat {
         ""
     }
 
-    fn encode_request(
-        &self,
-        request: &ChatRequest,
-        target: &TargetContext<'_>,
-    ) -> Result<HttpRequest, Error> {
-        provider_tools::encode(request, "Cohere", request::is_own_tool, |request| {
-            request::encode(request, target)
-        })
+    fn vendor(&self) -> &'static str {
+        "Cohere"
+    }
+
+    fn is_own_tool(&self, tool: &Opaque) -> bool {
+        request::is_own_tool(tool)
+    }
+
+    fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+        request::encode(request, target)
     }
 
     fn stream_decoder(&self, _: &Quirks) -> Box<dyn StreamDecoder> {

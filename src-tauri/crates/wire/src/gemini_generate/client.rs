@@ -9,10 +9,10 @@ mod schema;
 mod stream;
 mod usage;
 
+use canonical::request::Opaque;
 use canonical::{ChatRequest, Error, ErrorKind, FinishReason, Origin};
 
 use super::types;
-use crate::provider_tools;
 use crate::{
     Counting, Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
     TargetContext,
@@ -30,14 +30,16 @@ impl Protocol for GeminiGenerate {
         "v1beta"
     }
 
-    fn encode_request(
-        &self,
-        request: &ChatRequest,
-        target: &TargetContext<'_>,
-    ) -> Result<HttpRequest, Error> {
-        provider_tools::encode(request, "Google's generateContent", request::is_own_tool, |request| {
-            request::encode(request, target)
-        })
+    fn vendor(&self) -> &'static str {
+        "Google's generateContent"
+    }
+
+    fn is_own_tool(&self, tool: &Opaque) -> bool {
+        request::is_own_tool(tool)
+    }
+
+    fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+        request::encode(request, target)
     }
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {

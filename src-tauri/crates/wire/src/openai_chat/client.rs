@@ -18,7 +18,6 @@ use serde_json::Value;
 pub(in crate::openai_chat) use choice::{thinking_text, thought_signature};
 pub(crate) use media::{audio, data_url, media_of_url};
 
-use crate::provider_tools;
 use crate::{
     Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext,
 };
@@ -35,15 +34,13 @@ impl Protocol for OpenAiChat {
         "v1"
     }
 
-    fn encode_request(
-        &self,
-        request: &ChatRequest,
-        target: &TargetContext<'_>,
-    ) -> Result<HttpRequest, Error> {
-        provider_tools::encode(request, "OpenAI's Chat Completions", request::is_own_tool, |request| {
-            let (body, notes) = request::encode(request, target)?;
-            Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
-        })
+    fn vendor(&self) -> &'static str {
+        "OpenAI's Chat Completions"
+    }
+
+    fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+        let (body, notes) = request::encode(request, target)?;
+        Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
     }
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {

@@ -17,7 +17,6 @@ mod usage;
 use canonical::{ChatRequest, Error};
 
 use crate::openai_chat::client::OpenAiChat;
-use crate::provider_tools;
 use crate::{
     Counting, Embeddings, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder,
     TargetContext,
@@ -35,15 +34,13 @@ impl Protocol for OpenAiResponses {
         "v1"
     }
 
-    fn encode_request(
-        &self,
-        request: &ChatRequest,
-        target: &TargetContext<'_>,
-    ) -> Result<HttpRequest, Error> {
-        provider_tools::encode(request, "OpenAI's Responses", request::is_own_tool, |request| {
-            let (body, notes) = request::encode(request, target)?;
-            Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
-        })
+    fn vendor(&self) -> &'static str {
+        "OpenAI's Responses"
+    }
+
+    fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
+        let (body, notes) = request::encode(request, target)?;
+        Ok(HttpRequest { body: body.to_string().into_bytes(), notes, ..address(request.stream, target) })
     }
 
     fn address(&self, stream: bool, target: &TargetContext<'_>) -> Option<HttpRequest> {

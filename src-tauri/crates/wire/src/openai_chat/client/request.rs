@@ -110,11 +110,6 @@ fn tool_choice(choice: &ToolChoice) -> Option<Value> {
     }
 }
 
-/// Whether a tool is one that this family's providers can be told of.
-pub(super) fn is_own_tool(tool: &Opaque) -> bool {
-    tool.family == FAMILY
-}
-
 fn response_format(format: &ResponseFormat) -> Value {
     match format {
         ResponseFormat::Text => json!({"type": "text"}),

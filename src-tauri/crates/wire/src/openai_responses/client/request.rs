@@ -9,7 +9,7 @@
 //! back. A client of this family that wants otherwise says `store` or `include` itself, or names
 //! something stored.
 
-use canonical::request::{FunctionTool, Opaque, ReasoningEffort, ReasoningRequest, ResponseFormat};
+use canonical::request::{FunctionTool, ReasoningEffort, ReasoningRequest, ResponseFormat};
 use canonical::{ChatRequest, Error, ToolChoice};
 use serde_json::{Map, Value, json};
 
@@ -140,11 +140,6 @@ fn tool_choice(choice: &ToolChoice) -> Option<Value> {
         ToolChoice::Function(name) => Some(json!({"type": "function", "name": name})),
         ToolChoice::Opaque(opaque) => function_tools::own(opaque, FAMILY),
     }
-}
-
-/// Whether a tool is one that this family's providers can be told of.
-pub(super) fn is_own_tool(tool: &Opaque) -> bool {
-    tool.family == FAMILY
 }
 
 // === format and reasoning ===
