@@ -3,7 +3,7 @@
 use canonical::Usage;
 use gateway::Receipt as EngineReceipt;
 use ledger::chats::{ReceiptUsage, StoredMessage};
-use ledger::{AttemptRow, Chat, ChatSummary, RequestDetail, ToolFailureRow};
+use ledger::{AttemptRow, Chat, ChatSummary, RequestDetail, ToolFailed};
 use serde_json::Value;
 
 use crate::types::{
@@ -225,7 +225,7 @@ fn attempt(row: AttemptRow) -> AttemptView {
     }
 }
 
-pub(crate) fn tool_failure(row: ToolFailureRow) -> ToolFailureView {
+pub(crate) fn tool_failure(row: ToolFailed) -> ToolFailureView {
     ToolFailureView {
         request_id: row.request_id,
         ordinal: row.ordinal,

@@ -240,7 +240,7 @@ pub struct Decided {
 }
 
 /// A tool call, or a text with a format, that failed its check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ToolFailed {
     pub request_id: String,
     /// The attempt's.
@@ -250,7 +250,9 @@ pub struct ToolFailed {
     pub model: String,
     /// `None` where the answer's text was checked.
     pub tool: Option<String>,
+    /// `unknown_tool`, `invalid_json`, `schema_mismatch`, `cut_off`.
     pub kind: String,
+    /// JSON pointer into the arguments.
     pub path: Option<String>,
     /// Names and places, no values.
     pub message: String,

@@ -48,7 +48,7 @@ pub use export::{ExportedAttempt, ExportedRequest, RequestExport};
 pub use query::{
     AttemptRow, Field, LastError, Quantiles, RequestDetail, RequestFilter, RequestKey, RequestLine,
     RequestPage, RequestRow, RequestTotals, SwitchRow, TargetHealth, Term, ToolFailureCount,
-    ToolFailureFilter, ToolFailureRow,
+    ToolFailureFilter,
 };
 pub use spend::{Charge, SpendBy, SpendDay, SpendGroup, SpendSummary, SpendTotal};
 pub use writer::{LedgerState, LedgerStatus};

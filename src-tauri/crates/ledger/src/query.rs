@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::entry::{CostStatus, Outcome};
+use crate::entry::{CostStatus, Outcome, ToolFailed};
 use crate::{Ledger, Result};
 
 mod health;
@@ -21,7 +21,7 @@ mod tool_failures;
 pub use health::{LastError, Quantiles, TargetHealth};
 pub use page::{Field, RequestFilter, RequestKey, RequestLine, RequestPage, RequestTotals, Term};
 pub use switches::SwitchRow;
-pub use tool_failures::{ToolFailureCount, ToolFailureFilter, ToolFailureRow};
+pub use tool_failures::{ToolFailureCount, ToolFailureFilter};
 
 /// A request as it stands in the book.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -188,7 +188,7 @@ pub struct RequestDetail {
     /// Why it went where it went, as the router wrote it down; `None` where nothing was decided.
     pub decision: Option<Value>,
     /// Checks that failed, in the order they did.
-    pub tool_failures: Vec<ToolFailureRow>,
+    pub tool_failures: Vec<ToolFailed>,
 }
 
 impl Ledger {

@@ -1,6 +1,6 @@
 //! Tool calls and structured output in each mode, through the port, streamed and not.
 
-use ledger::{ToolFailureFilter, ToolFailureRow};
+use ledger::{ToolFailureFilter, ToolFailed};
 use serde_json::{Value, json};
 
 use crate::support::{End, House, Reply, Upstream, ask, chunk, good_answer, provider, read_stream, words};
@@ -118,7 +118,7 @@ async fn house(upstream: &Upstream, mode: &str) -> House {
     House::with(&format!("{}{checks}", provider("a", &upstream.url))).await
 }
 
-async fn failures(house: &House) -> Vec<ToolFailureRow> {
+async fn failures(house: &House) -> Vec<ToolFailed> {
     let _ = house.last_request().await;
     let ledger = house.gateway.ledger().clone();
     let filter = ToolFailureFilter { limit: 100, ..ToolFailureFilter::default() };

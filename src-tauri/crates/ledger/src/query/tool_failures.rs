@@ -3,29 +3,7 @@
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
-use crate::{Ledger, Result};
-
-/// One failed check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ToolFailureRow {
-    pub request_id: String,
-    pub ordinal: u32,
-    pub at: i64,
-    pub provider: String,
-    pub model: String,
-    /// `None` where the answer's text was checked.
-    pub tool: Option<String>,
-    /// `unknown_tool`, `invalid_json`, `schema_mismatch`.
-    pub kind: String,
-    /// JSON pointer into the arguments.
-    pub path: Option<String>,
-    pub message: String,
-    /// `none`, `repaired`, `withheld`.
-    pub remedy: String,
-    pub repairs: Option<String>,
-    pub arguments: String,
-    pub schema: Option<String>,
-}
+use crate::{Ledger, Result, ToolFailed};
 
 /// How often a model's calls or texts failed in one way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +26,7 @@ pub struct ToolFailureFilter {
 
 impl Ledger {
     /// Failed checks since a time, the newest first. Blocks.
-    pub fn tool_failures(&self, filter: &ToolFailureFilter) -> Result<Vec<ToolFailureRow>> {
+    pub fn tool_failures(&self, filter: &ToolFailureFilter) -> Result<Vec<ToolFailed>> {
         self.read(|connection| list(connection, filter).map_err(|error| self.sqlite(&error)))
     }
 
@@ -58,7 +36,7 @@ impl Ledger {
     }
 }
 
-pub(super) fn of_request(connection: &Connection, request_id: &str) -> rusqlite::Result<Vec<ToolFailureRow>> {
+pub(super) fn of_request(connection: &Connection, request_id: &str) -> rusqlite::Result<Vec<ToolFailed>> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM tool_failures WHERE request_id = ?1 ORDER BY seq"))?
         .query_map([request_id], from_row)?
@@ -68,7 +46,7 @@ pub(super) fn of_request(connection: &Connection, request_id: &str) -> rusqlite:
 const COLUMNS: &str = "request_id, ordinal, at, provider, model, tool, kind, path, message, remedy, repairs,
                        arguments, schema_json";
 
-fn list(connection: &Connection, filter: &ToolFailureFilter) -> rusqlite::Result<Vec<ToolFailureRow>> {
+fn list(connection: &Connection, filter: &ToolFailureFilter) -> rusqlite::Result<Vec<ToolFailed>> {
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM tool_failures
@@ -79,8 +57,8 @@ fn list(connection: &Connection, filter: &ToolFailureFilter) -> rusqlite::Result
         .collect()
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<ToolFailureRow> {
-    Ok(ToolFailureRow {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<ToolFailed> {
+    Ok(ToolFailed {
         request_id: row.get(0)?,
         ordinal: row.get(1)?,
         at: row.get(2)?,
@@ -121,7 +99,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{Book, Exchange, NOON};
-    use crate::{AttemptEnded, CheckCounts, Record, ToolFailed};
+    use crate::{AttemptEnded, CheckCounts, Record};
 
     fn failed(request_id: &str, at: i64, kind: &str, remedy: &str) -> Record {
         Record::ToolFailed(ToolFailed {
