@@ -20,6 +20,7 @@ pub mod decision;
 pub mod health;
 pub mod histogram;
 pub mod limit;
+mod places;
 pub mod policy;
 pub mod router;
 pub mod run;

@@ -15,13 +15,13 @@ mod next;
 mod plan;
 mod view;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Target;
 use crate::budget::{Budgets, Who};
 use crate::limit::LimitSeen;
+use crate::places::Places;
 use crate::policy::{LimitRule, Policy};
 use crate::run::Permit;
 use crate::share::ShareBudget;
@@ -44,9 +44,9 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Router {
     policy: Arc<Policy>,
-    targets: HashMap<Target, Place>,
+    targets: Places<Target>,
     /// What holds for a provider's key and account as a whole, by the provider's id.
-    providers: HashMap<String, Place>,
+    providers: Places<String>,
     budgets: Budgets,
     retries: ShareBudget,
     hedges: ShareBudget,
@@ -61,8 +61,8 @@ impl Router {
             retries: ShareBudget::new(policy.retry.share, policy.retry.floor),
             hedges: ShareBudget::new(policy.hedge.share, policy.hedge.floor),
             policy,
-            targets: HashMap::new(),
-            providers: HashMap::new(),
+            targets: Places::default(),
+            providers: Places::default(),
             budgets,
             sticky: StickyMap::default(),
         }
@@ -81,10 +81,10 @@ impl Router {
             self.hedges.set(policy.hedge.share, policy.hedge.floor);
         }
         self.budgets.set(&policy.budgets, &policy.zone, now);
-        for (target, place) in &mut self.targets {
+        for (target, place) in self.targets.iter_mut() {
             place.limits.set(&of_target(&policy.limits, target));
         }
-        for (provider, place) in &mut self.providers {
+        for (provider, place) in self.providers.iter_mut() {
             place.limits.set(&of_provider(&policy.limits, provider));
         }
         self.policy = policy;
@@ -123,7 +123,7 @@ impl Router {
         if let Some(place) = self.providers.get_mut(provider) {
             place.circuit.unpark();
         }
-        for (target, place) in &mut self.targets {
+        for (target, place) in self.targets.iter_mut() {
             if target.provider == provider {
                 place.circuit.unpark();
             }
@@ -145,29 +145,16 @@ impl Router {
     }
 
     fn target(&mut self, target: &Target, now: Now) -> &mut Place {
-        if !self.targets.contains_key(target) {
-            self.make_room(now);
-            let mut place = Place::default();
-            place.limits.set(&of_target(&self.policy.limits, target));
-            self.targets.insert(target.clone(), place);
+        if self.targets.len() >= MOST_TARGETS && self.targets.get(target).is_none() {
+            self.targets.retain(|place| !place.is_idle(now.mono, FORGOTTEN_AFTER));
         }
-        // Put there a line above, where it was not.
-        self.targets.entry(target.clone()).or_default()
-    }
-
-    fn make_room(&mut self, now: Now) {
-        if self.targets.len() >= MOST_TARGETS {
-            self.targets.retain(|_, place| !place.is_idle(now.mono, FORGOTTEN_AFTER));
-        }
+        let limits = &self.policy.limits;
+        self.targets.get_or_make(target, || Place::with(&of_target(limits, target)))
     }
 
     fn provider(&mut self, provider: &str) -> &mut Place {
-        if !self.providers.contains_key(provider) {
-            let mut place = Place::default();
-            place.limits.set(&of_provider(&self.policy.limits, provider));
-            self.providers.insert(provider.to_owned(), place);
-        }
-        self.providers.entry(provider.to_owned()).or_default()
+        let limits = &self.policy.limits;
+        self.providers.get_or_make(provider, || Place::with(&of_provider(limits, provider)))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::circuit::{Admitted, Blocked, Circuit, Verdict};
 use crate::decision::Against;
 use crate::health::{Health, HealthView};
 use crate::limit::{Free, Limits, Need};
-use crate::policy::CircuitPolicy;
+use crate::policy::{CircuitPolicy, LimitRule};
 use crate::time::Now;
 
 /// Where as many are under way as a target bears, it is looked at again so soon.
@@ -45,6 +45,12 @@ pub(crate) enum Standing {
 }
 
 impl Place {
+    pub(crate) fn with(limits: &[&LimitRule]) -> Self {
+        let mut place = Self::default();
+        place.limits.set(limits);
+        place
+    }
+
     pub(crate) fn view(&mut self, now: Duration) -> HealthView {
         self.health.view(now)
     }
