@@ -1,4 +1,4 @@
-import { Activity, ChartColumn, FileText, KeyRound, Keyboard, List, MessageSquare, Monitor, Moon, Pause, Plus, RefreshCw, Search, Settings2, Square, Sun, Table2, type LucideIcon } from "lucide-react";
+import { Activity, ChartColumn, FileText, KeyRound, Keyboard, List, MessageSquare, Monitor, Moon, Pause, Plus, RefreshCw, Route, Search, Settings2, Square, Sun, Table2, type LucideIcon } from "lucide-react";
 import { go } from "../lib/router";
 import { useUi } from "../lib/store";
 import { isHandled, type PartAction, perform } from "./bus";
@@ -33,6 +33,7 @@ export const ACTIONS: Action[] = [
   { id: "go-health", label: "Health", group: "Go", icon: Activity, shortcuts: [{ key: "2", mod: true }], enabled: always, run: () => go("health") },
   { id: "go-spend", label: "Spend", group: "Go", icon: ChartColumn, shortcuts: [{ key: "3", mod: true }], enabled: always, run: () => go("spend") },
   { id: "go-requests", label: "Requests", group: "Go", icon: List, shortcuts: [{ key: "4", mod: true }], enabled: always, run: () => go("requests") },
+  { id: "go-routes", label: "Routes", group: "Go", icon: Route, shortcuts: [{ key: "5", mod: true }], enabled: always, run: () => go("routes") },
   { id: "go-settings", label: "Settings", group: "Go", icon: Settings2, shortcuts: [{ key: ",", mod: true }], enabled: always, run: () => go("settings") },
   { id: "new-chat", label: "New chat", group: "Chat", icon: Plus, shortcuts: [{ key: "n", mod: true }], enabled: always, run: () => go("chat") },
   { id: "search-chats", label: "Search all chats", group: "Chat", icon: Search, shortcuts: [{ key: "f", mod: true, shift: true }], ...part("search-chats") },

@@ -41,6 +41,19 @@ notes: Array<string>, usage: UsageView | null,
  * The provider's own id of it.
  */
 provider_request_id: string | null, };
+export type BudgetRuleView = { name: string, amount_picousd: number,
+/**
+ * `hour`, `day`, `week` or `month`.
+ */
+per: string,
+/**
+ * `warn`, `block` or `downgrade`.
+ */
+then: string,
+/**
+ * Where it is `downgrade`.
+ */
+then_route: string | null, };
 export type ChatTreeView = { chat: ChatView,
 /**
  * All versions, oldest first; `parent_id` makes the tree.
@@ -53,6 +66,10 @@ export type ClientView = { id: string, name: string,
  * The key's last four characters.
  */
 key_hint: string, created_at: number, last_seen_at: number | null, };
+/**
+ * What a request is like; everything that is said must hold.
+ */
+export type ConditionView = { models: Array<string>, clients: Array<string>, tags: Array<string>, tasks: Array<string>, min_input_tokens: number | null, max_input_tokens: number | null, tools: boolean | null, images: boolean | null, schema: boolean | null, code: boolean | null, };
 export type ConfigChangedEvent = {
 /**
  * The file as it stands is not in force, and why.
@@ -196,6 +213,18 @@ refusals: number, ttft_ms: Quantiles | null, duration_ms: Quantiles | null, toke
  * Requests per bucket, oldest first.
  */
 sparkline: Array<number>, error_sparkline: Array<number>, };
+/**
+ * When a second target is asked beside a slow first one. One of the three.
+ */
+export type HedgeView = {
+/**
+ * When it is slower than 95 of 100.
+ */
+is_p95: boolean, after_ms: number | null,
+/**
+ * Of the time for the first content, 0 to 1.
+ */
+share: number | null, };
 export type IdArgs = { id: string, };
 export type KeySource = "keychain" | "env" | "none";
 export type KeyState = "present" | "missing" | "locked" | "absent" | "error" | "not_needed";
@@ -459,7 +488,76 @@ decision: Decision | null,
  * Checks of the answer that failed.
  */
 tool_failures: Array<ToolFailure>, };
-export type RouteView = { name: string, strategy: string, targets: Array<TargetView>, };
+export type RouteRuleView = { when: ConditionView,
+/**
+ * Positions in the route's targets, from 0; the others stand behind them.
+ */
+targets: Array<number>,
+/**
+ * Instead of `targets`: those of this tier.
+ */
+tier: string | null, };
+export type RouteTargetView = { provider: string, model: string, weight: number,
+/**
+ * `cheap`, `standard` or `complex`.
+ */
+tier: string | null,
+/**
+ * Where there are any: asked only after one of these causes.
+ */
+only_after: Array<string>,
+/**
+ * Asked only for such requests.
+ */
+when: ConditionView | null, };
+/**
+ * A name of the user's own for targets, with everything that decides between them.
+ */
+export type RouteView = { name: string, strategy: string,
+/**
+ * In the file's order; those of routes inside it stand in their place.
+ */
+targets: Array<RouteTargetView>,
+/**
+ * The first that matches counts.
+ */
+rules: Array<RouteRuleView>,
+/**
+ * The kind of task chooses the tier.
+ */
+tiers: boolean,
+/**
+ * How long a conversation keeps its target without a request; `None` where it does not.
+ */
+sticky_ms: number | null, hedge: HedgeView | null,
+/**
+ * So many characters are held back, so that a failure within them stays unseen.
+ */
+hold_chars: number, hold_ms: number | null,
+/**
+ * `end`, `restart` or `continue`.
+ */
+on_break: string,
+/**
+ * For the whole request; `None` where `timeouts.total` holds.
+ */
+total_ms: number | null,
+/**
+ * For the first content; `None` where `timeouts.first_content` holds.
+ */
+first_content_ms: number | null,
+/**
+ * `observe`, `repair`, `retry` or `reject`; `None` where `[checks]` holds.
+ */
+tool_check: string | null,
+/**
+ * Likewise.
+ */
+output_check: string | null,
+/**
+ * Budgets that its requests count for.
+ */
+budgets: Array<BudgetRuleView>, };
 export type SaveProviderArgs = { id: string, kind: string, base_url?: string | null, protocol?: string | null,
 /**
  * `keychain`, `env:NAME` or `none`.
@@ -473,6 +571,30 @@ variables?: { [key in string]: string },
  * Goes to the keychain and nowhere else; left out, the stored one stays.
  */
 secret?: string | null, };
+/**
+ * Changes to a route. What is left out stays; an empty text takes the key away.
+ */
+export type SaveRouteArgs = { name: string, strategy?: string | null,
+/**
+ * All of them, in their order. What the file says of each beside its name stays.
+ */
+targets?: Array<TargetView> | null, on_break?: string | null,
+/**
+ * `10m`
+ */
+sticky?: string | null,
+/**
+ * `p95`, `2s` or `25%`
+ */
+hedge?: string | null,
+/**
+ * `60s`
+ */
+total?: string | null,
+/**
+ * `8s`
+ */
+first_content?: string | null, tool_check?: string | null, output_check?: string | null, };
 export type SendArgs = { chat_id: string,
 /**
  * The answer that this replies to; `None` begins the chat, or a second version of its beginning.
@@ -666,6 +788,8 @@ export interface Commands {
   "settings.set_text": { args: SetTextArgs; result: SettingsError | null };
   "settings.set_listen": { args: SetListenArgs; result: null };
   "routes.list": { args: Empty; result: Array<RouteView> };
+  "routes.save": { args: SaveRouteArgs; result: null };
+  "routes.remove": { args: IdArgs; result: null };
   "chats.list": { args: ListChatsArgs; result: Array<ChatView> };
   "chats.create": { args: CreateChatArgs; result: ChatView };
   "chats.get": { args: IdArgs; result: ChatTreeView };

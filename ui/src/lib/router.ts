@@ -1,15 +1,15 @@
 import { useSyncExternalStore } from "react";
 
-export type Screen = "chat" | "health" | "spend" | "requests" | "settings";
+export type Screen = "chat" | "health" | "spend" | "requests" | "routes" | "settings";
 
 /** Where the window is: kept in the address's fragment, so that a reload comes back to it. */
 export interface Place {
   screen: Screen;
-  /** The chat's or the request's id, or the section of the settings. */
+  /** The chat's or the request's id, the route's name, or the section of the settings. */
   detail: string | null;
 }
 
-const SCREENS: Screen[] = ["chat", "health", "spend", "requests", "settings"];
+const SCREENS: Screen[] = ["chat", "health", "spend", "requests", "routes", "settings"];
 
 export function parsePlace(hash: string): Place {
   const [, screen, detail] = /^#\/([a-z]*)(?:\/([^/?]+))?/.exec(hash) ?? [];

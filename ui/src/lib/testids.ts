@@ -53,5 +53,9 @@ export const testids = {
   requestRow: "request-row",
   requestSearch: "request-search",
   requestInspector: "request-inspector",
+  routeLink: "route-link",
+  routeEditor: "route-editor",
+  routeWords: "route-words",
+  routeSave: "route-save",
   palette: "palette",
 } as const;

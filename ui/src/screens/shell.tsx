@@ -20,6 +20,7 @@ import { SpendScreen } from "./spend";
 
 // What is not on the first screen comes when it is asked for.
 const RequestsScreen = lazy(() => import("./requests").then((m) => ({ default: m.RequestsScreen })));
+const RoutesScreen = lazy(() => import("./routes").then((m) => ({ default: m.RoutesScreen })));
 const RequestDialog = lazy(() => import("../features/request/RequestDialog").then((m) => ({ default: m.RequestDialog })));
 
 /** The room: rail at the left, one screen on the desk, the strip below, and what floats above. */
@@ -55,6 +56,8 @@ function ScreenOf({ screen, detail }: { screen: Screen; detail: string | null })
       return <SpendScreen />;
     case "requests":
       return <RequestsScreen selected={detail} />;
+    case "routes":
+      return <RoutesScreen selected={detail} />;
     case "settings":
       return <SettingsScreen section={detail} />;
   }
@@ -65,6 +68,7 @@ const LINKS: { screen: Screen; label: string; mark: Mark; testId: string }[] = [
   { screen: "health", label: "Health", mark: "health", testId: testids.navHealth },
   { screen: "spend", label: "Spend", mark: "spend", testId: testids.navSpend },
   { screen: "requests", label: "Requests", mark: "list", testId: testids.navRequests },
+  { screen: "routes", label: "Routes", mark: "route", testId: testids.navRoutes },
   { screen: "settings", label: "Settings", mark: "settings", testId: testids.navSettings },
 ];
 

@@ -1,6 +1,6 @@
 /** A core in memory, for tests and for the page under `dev/`. It is not part of the build. */
 import { type Backend, ControlError, type EventListener } from "../api/backend";
-import type { AppStatus, ChatView, Commands, Decision, HealthRow, LampState, MessageView, ModelView, ProviderView, RequestLine, SpendSummary, Switch, WatchItem } from "../api/bindings";
+import type { AppStatus, ChatView, Commands, Decision, HealthRow, LampState, MessageView, ModelView, ProviderView, RequestLine, RouteView, SpendSummary, Switch, WatchItem } from "../api/bindings";
 
 type Watcher = { messageId: string; onItem(item: WatchItem): void; onLost(error: ControlError): void };
 
@@ -80,7 +80,7 @@ export class FakeBackend implements Backend {
       case "settings.set_text":
         return String(args["text"]).includes("lisen") ? { message: "unknown key `lisen` in [port]", line: 3, key: "lisen", nearest: "listen" } : null;
       case "routes.list":
-        return [];
+        return full ? ROUTES : [];
       case "chats.list":
         return this.chats.filter((c) => c.title.toLowerCase().includes(String(args["query"] ?? "").toLowerCase()));
       case "chats.create": {
@@ -256,6 +256,15 @@ function switches(now: number): Switch[] {
     { ...SWITCH, at: now - 1_500_000, from_provider: "groq", from_model: "gpt-oss-120b", to_provider: "google", to_model: "gemini-3.8-flash", error_kind: null, http_status: null, reason: "hedge" },
   ];
 }
+
+const ANY = { models: [], clients: [], tags: [], tasks: [], min_input_tokens: null, max_input_tokens: null, tools: null, images: null, schema: null, code: null };
+const TARGET = { weight: 1, tier: null, only_after: [], when: null };
+const ROUTE: RouteView = {
+  name: "deep", strategy: "priority", rules: [{ when: { ...ANY, min_input_tokens: 400_000 }, targets: [2], tier: null }], tiers: false, sticky_ms: 600_000, hedge: { is_p95: true, after_ms: null, share: null }, hold_chars: 0, hold_ms: null, on_break: "continue", total_ms: 60_000, first_content_ms: 8_000, tool_check: "repair", output_check: null,
+  targets: [{ ...TARGET, provider: "anthropic", model: "claude-sonnet-5", tier: "complex" }, { ...TARGET, provider: "openai", model: "gpt-5.4", tier: "complex" }, { ...TARGET, provider: "google", model: "gemini-3.1-pro-preview", when: { ...ANY, min_input_tokens: 400_000 } }, { ...TARGET, provider: "xai", model: "grok-4.7", only_after: ["content_filtered"] }],
+  budgets: [{ name: "daily", amount_picousd: 8 * USD, per: "day", then: "downgrade", then_route: "cheap" }],
+};
+const ROUTES: RouteView[] = [ROUTE, ...["fast", "code", "cheap"].map((name) => ({ ...ROUTE, name, strategy: name === "cheap" ? "lowest-cost" : "weighted", rules: [], budgets: [], targets: ROUTE.targets.slice(0, 2) }))];
 
 const candidate = { rank: null, why: null, score: null, estimated_cost: null, ttft_p95_ms: null, quota_left: null, sticky: false };
 const step = { provider: null, model: null, why: null, against: null, cause: null, wait_ms: null, at_chars: null };

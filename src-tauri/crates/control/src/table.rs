@@ -22,6 +22,8 @@ macro_rules! with_commands {
             "settings.set_text" => settings::set_text(SetTextArgs) -> Option<SettingsError>;
             "settings.set_listen" => settings::set_listen(SetListenArgs) -> ();
             "routes.list" => routes::list(Empty) -> Vec<RouteView>;
+            "routes.save" => routes::save(SaveRouteArgs) -> ();
+            "routes.remove" => routes::remove(IdArgs) -> ();
             "chats.list" => chats::list(ListChatsArgs) -> Vec<ChatView>;
             "chats.create" => chats::create(CreateChatArgs) -> ChatView;
             "chats.get" => chats::get(IdArgs) -> ChatTreeView;

@@ -1,4 +1,4 @@
-//! The settings file, and the routes that it holds.
+//! The settings file.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -30,17 +30,4 @@ pub struct SettingsError {
     pub key: Option<String>,
     /// The known key that looks most like it.
     pub nearest: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct RouteView {
-    pub name: String,
-    pub strategy: String,
-    pub targets: Vec<TargetView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct TargetView {
-    pub provider: String,
-    pub model: String,
 }

@@ -104,7 +104,10 @@ async fn a_provider_that_a_route_needs_stays_with_its_key() {
     assert_eq!(refused.kind, ControlErrorKind::Settings);
     assert_eq!(core.call("providers.list", json!({})).await[0]["key_state"], "present");
     let routes = core.call("routes.list", json!({})).await;
-    assert_eq!(routes[0]["targets"], json!([{"provider": "mine", "model": "m"}]));
+    assert_eq!(
+        (&routes[0]["targets"][0]["provider"], &routes[0]["targets"][0]["model"]),
+        (&json!("mine"), &json!("m"))
+    );
 }
 
 #[tokio::test]
@@ -239,4 +242,44 @@ async fn a_request_that_went_on_elsewhere_is_on_the_timeline_with_its_cause() {
     let tried = json!({"terms": [{"field": "tried", "value": "dead"}]});
     let page = core.call("requests.list", json!({"limit": 9, "filter": tried})).await;
     assert_eq!((&page["rows"][0]["switches"], &page["rows"][0]["route"]), (&json!(1), &json!("deep")));
+}
+
+#[tokio::test]
+async fn a_route_is_changed_in_the_settings_and_its_comments_stay() {
+    let settings = "[discovery]\nenabled = false\n\n# The good one.\n[[route]]\nname = \"deep\" # mine\n\
+                    targets = [{ provider = \"rehearsal\", model = \"fast\" }, { provider = \"rehearsal\", model = \"steady\" }]\n";
+    let core = Core::start_with(settings).await;
+    let before = core.call("routes.list", json!({})).await;
+    assert_eq!((&before[0]["strategy"], &before[0]["on_break"]), (&json!("priority"), &json!("end")));
+    let target = |model: &str| json!({"provider": "rehearsal", "model": model});
+    let save = json!({"name": "deep", "strategy": "priority", "tool_check": "retry",
+                      "targets": [target("steady"), target("fast")]});
+    core.call("routes.save", save).await;
+    let after = core.call("routes.list", json!({})).await;
+    assert_eq!(
+        (&after[0]["targets"][0]["model"], &after[0]["tool_check"]),
+        (&json!("steady"), &json!("retry"))
+    );
+    let text = core.call("settings.get", json!({})).await["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("# The good one.") && text.contains("# mine"), "{text}");
+
+    // Left out, a key stays; an empty text takes it away.
+    core.call("routes.save", json!({"name": "deep", "tool_check": ""})).await;
+    assert_eq!(core.call("routes.list", json!({})).await[0]["tool_check"], Value::Null);
+
+    let wrong = json!({"name": "deep", "strategy": "roulette", "targets": [target("fast")]});
+    let refused = core.ask("routes.save", wrong).await.unwrap_err();
+    assert_eq!(refused.kind, ControlErrorKind::Settings);
+    assert_eq!(
+        core.call("routes.list", json!({})).await[0]["targets"].as_array().unwrap().len(),
+        2,
+        "all or nothing"
+    );
+    let gone = core.ask("routes.save", json!({"name": "nobody", "strategy": "priority"})).await.unwrap_err();
+    assert_eq!(gone.kind, ControlErrorKind::NotFound);
+
+    core.call("routes.save", json!({"name": "new", "targets": [target("fast")]})).await;
+    core.call("routes.remove", json!({"id": "deep"})).await;
+    let left = core.call("routes.list", json!({})).await;
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["name"]), (1, &json!("new")));
 }

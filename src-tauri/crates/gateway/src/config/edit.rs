@@ -25,6 +25,41 @@ pub enum ConfigEdit {
     RemoveRoute {
         name: String,
     },
+    /// Keys of a route that hold a text; `None` takes one away.
+    SetRouteKeys {
+        name: String,
+        keys: Vec<(RouteKey, Option<String>)>,
+    },
+    /// All of these, one after the other, or none.
+    All(Vec<ConfigEdit>),
+}
+
+/// What of a route is one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteKey {
+    Strategy,
+    OnBreak,
+    Sticky,
+    Hedge,
+    Total,
+    FirstContent,
+    ToolCheck,
+    OutputCheck,
+}
+
+impl RouteKey {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strategy => "strategy",
+            Self::OnBreak => "on_break",
+            Self::Sticky => "sticky",
+            Self::Hedge => "hedge",
+            Self::Total => "total",
+            Self::FirstContent => "first_content",
+            Self::ToolCheck => "tool_check",
+            Self::OutputCheck => "output_check",
+        }
+    }
 }
 
 /// A provider as the file will say it; `None` leaves the key out (and takes an old one away).
@@ -77,6 +112,23 @@ pub fn apply(
         ConfigEdit::SetListen { address } => set_listen(&mut document, address),
         ConfigEdit::PutRoute(entry) => put_route(&mut document, entry, &before)?,
         ConfigEdit::RemoveRoute { name } => remove(&mut document, "route", "name", name)?,
+        ConfigEdit::SetRouteKeys { name, keys } => {
+            let table = find_or_add(&mut document, "route", "name", name)?;
+            for (key, text) in keys {
+                set_key(table, key.as_str(), text.as_deref());
+                if *key == RouteKey::Strategy && text.as_deref() != Some("score") {
+                    // Its weights would mean nothing.
+                    table.remove("score");
+                }
+            }
+        }
+        ConfigEdit::All(edits) => {
+            let mut made = (text.to_owned(), before);
+            for edit in edits {
+                made = apply(path, &made.0, edit, kinds)?;
+            }
+            return Ok(made);
+        }
     }
     let text = document.to_string();
     let config = parse_text(path, &text, kinds)?;
@@ -222,6 +274,15 @@ fn targets_keeping_details(old: Option<&Item>, targets: &[(String, String)]) -> 
         new.push(target);
     }
     new
+}
+
+fn set_key(table: &mut Table, key: &str, text: Option<&str>) {
+    match text {
+        Some(text) => table[key] = value_keeping_comment(table.get(key), text),
+        None => {
+            table.remove(key);
+        }
+    }
 }
 
 fn set_listen(document: &mut DocumentMut, address: &str) {
@@ -397,6 +458,24 @@ mod tests {
         // What still names a route or a provider keeps it here, with the line that does.
         let error = edited_with(&text, &ConfigEdit::RemoveRoute { name: "r".into() }).unwrap_err();
         assert!(error.to_string().contains("There is no route \"r\""), "{error}");
+    }
+
+    #[test]
+    fn several_changes_are_made_together_or_not_at_all() {
+        let keys = |check: Option<&str>| ConfigEdit::SetRouteKeys {
+            name: "r".into(),
+            keys: vec![
+                (RouteKey::Strategy, Some("priority".into())),
+                (RouteKey::ToolCheck, check.map(str::to_owned)),
+            ],
+        };
+        let listen = ConfigEdit::SetListen { address: "127.0.0.1:9999".into() };
+        let text = edited(TEXT, &ConfigEdit::All(vec![listen.clone(), keys(Some("retry"))]));
+        assert!(text.contains("tool_check = \"retry\"") && text.contains("127.0.0.1:9999"), "{text}");
+        let back = edited(&text, &keys(None));
+        assert!(!back.contains("tool_check"), "{back}");
+        let error = edited_with(&text, &ConfigEdit::All(vec![listen, keys(Some("mend"))])).unwrap_err();
+        assert!(error.to_string().contains("There is no check \"mend\""), "{error}");
     }
 
     #[test]
