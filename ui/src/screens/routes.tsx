@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { backend } from "../api";
 import { ControlError } from "../api/backend";
 import type { HealthRow, LampState, RouteView } from "../api/bindings";
@@ -56,7 +56,12 @@ function RoutePanes({ route, lampOf }: { route: RouteView; lampOf: LampOf }) {
   const saved = useMemo(() => draftOf(route), [route]);
   const changed = isChanged(saved, draft);
   // What somebody else wrote into the file is shown, unless it would take away what is being edited.
-  useEffect(() => setDraft((d) => (isChanged(saved, d) ? d : saved)), [saved]);
+  const before = useRef(saved);
+  useEffect(() => {
+    const was = before.current;
+    before.current = saved;
+    setDraft((d) => (isChanged(was, d) ? d : saved));
+  }, [saved]);
   const edited = useMemo(() => ({ ...route, ...draft.shown(route) }), [route, draft]);
 
   const save = async () => {
