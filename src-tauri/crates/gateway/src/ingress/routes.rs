@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
+use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
@@ -245,15 +246,38 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
 
 async fn unknown_path(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     // Not `NotFound`: in these dialects that is a model's.
-    let error = Error::caller(format!(
-        "Signalbox has no {method} {}. It answers POST {}, GET /v1/models and GET /healthz.",
-        uri.path(),
-        KNOWN_PATHS.join(", "),
-    ))
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+    let error = match better_base(uri.path()) {
+        Some((why, base)) => Error::caller(format!(
+            "Signalbox has no {method} {}: {why}. Give the client the base URL http://{host}{base} instead.",
+            uri.path()
+        )),
+        None => Error::caller(format!(
+            "Signalbox has no {method} {}. It answers POST {}, GET /v1/models and GET /healthz.",
+            uri.path(),
+            KNOWN_PATHS.join(", "),
+        )),
+    }
     .with_code("unknown_path");
     let mut response = refuse(&error, &uri, &headers);
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
+}
+
+/// What a client's base URL should end in, where its path shows that it is another one, and why. Some
+/// clients add the version themselves, some want it in the address.
+fn better_base(path: &str) -> Option<(&'static str, &'static str)> {
+    let is_known = |path: &str| {
+        let roots = ["/chat/completions", "/responses", "/messages", "/embeddings", "/models"];
+        roots
+            .iter()
+            .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    };
+    let behind = |version: &str| path.strip_prefix(version).filter(|rest| is_known(rest));
+    if behind("/v1/v1").or(behind("/v1/v1beta")).or(behind("/v1beta/v1beta")).is_some() {
+        return Some(("the version stands in it twice, because this client adds one by itself", ""));
+    }
+    behind("").map(|_| ("the version is missing in it", "/v1"))
 }
 
 async fn wrong_method(method: Method, uri: Uri, headers: HeaderMap) -> Response {
@@ -280,5 +304,29 @@ fn likely_family(path: &str, headers: &HeaderMap) -> &'static str {
         ANTHROPIC
     } else {
         OPENAI
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_shows_a_wrong_base_url_says_the_right_one() {
+        for (path, expected) in [
+            ("/v1/v1/chat/completions", Some("")),
+            ("/v1/v1/messages", Some("")),
+            ("/v1/v1/messages/count_tokens", Some("")),
+            ("/v1/v1beta/models/gemini-3-pro:generateContent", Some("")),
+            ("/chat/completions", Some("/v1")),
+            ("/responses", Some("/v1")),
+            ("/models", Some("/v1")),
+            ("/v1/audio/speech", None),
+            ("/v1/v1/audio/speech", None),
+            ("/modelsX", None),
+            ("/", None),
+        ] {
+            assert_eq!(better_base(path).map(|(_, base)| base), expected, "{path}");
+        }
     }
 }

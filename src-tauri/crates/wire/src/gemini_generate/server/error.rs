@@ -38,8 +38,11 @@ pub(super) fn body(error: &Error, request_id: Option<&str>) -> Value {
     let reason = match (&error.code, error.kind) {
         // Where Google says it, SDKs and people look for this word.
         (_, ErrorKind::Authentication) if !error.is_missing_provider_key() => "API_KEY_INVALID".to_owned(),
-        (Some(code), _) => reason(code),
-        (None, kind) => reason(kind.as_str()),
+        (Some(code), _) if is_word(code) => reason(code),
+        // https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto
+        (_, ErrorKind::RateLimited) => "RATE_LIMIT_EXCEEDED".to_owned(),
+        (_, ErrorKind::QuotaExhausted) => "RESOURCE_QUOTA_EXCEEDED".to_owned(),
+        (_, kind) => reason(kind.as_str()),
     };
     let mut details = vec![json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -61,6 +64,12 @@ pub(super) fn body(error: &Error, request_id: Option<&str>) -> Value {
         details.push(json!({"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": id}));
     }
     json!({"error": {"code": code, "message": error.message, "status": status, "details": details}})
+}
+
+/// Whether a provider's code says something by itself: some are the status again (`429`) or a number
+/// of the vendor's own (`1300`).
+fn is_word(code: &str) -> bool {
+    code.starts_with(|letter: char| letter.is_ascii_alphabetic())
 }
 
 /// A code in the form of Google's reasons: `model_not_found` → `MODEL_NOT_FOUND`.
@@ -91,10 +100,22 @@ mod tests {
         // The SDK for Python looks at how the chunk begins.
         assert!(said.to_string().starts_with("{\"error\":{\"code\":429,"));
         assert_eq!(said["error"]["status"], "RESOURCE_EXHAUSTED");
-        assert_eq!(said["error"]["details"][0]["reason"], "RATE_LIMITED");
+        assert_eq!(said["error"]["details"][0]["reason"], "RATE_LIMIT_EXCEEDED");
         assert_eq!(said["error"]["details"][1]["retryDelay"], "1.5s");
         assert_eq!(said["error"]["details"][2]["requestId"], "req-1");
         assert_eq!(seconds(Duration::from_secs(48)), "48s");
+    }
+
+    #[test]
+    fn a_reason_is_a_word_and_never_a_number() {
+        let said = |kind, code: &str| {
+            let error = Error::new(kind, Origin::Provider, "No.").with_code(code);
+            body(&error, None)["error"]["details"][0]["reason"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(said(ErrorKind::RateLimited, "429"), "RATE_LIMIT_EXCEEDED");
+        assert_eq!(said(ErrorKind::QuotaExhausted, "429"), "RESOURCE_QUOTA_EXCEEDED");
+        assert_eq!(said(ErrorKind::ServerError, "500"), "SERVER_ERROR");
+        assert_eq!(said(ErrorKind::RateLimited, "tokens_per_minute"), "TOKENS_PER_MINUTE");
     }
 
     #[test]
