@@ -332,6 +332,10 @@ async fn ask_with(
         if let Some(path) = &provider.quirks.models_path {
             request.path.clone_from(path);
         }
+        if provider.quirks.models_base.is_some() {
+            // Another vendor's list: Google refuses parameters that are none of its own (`limit`).
+            request.query.retain(|(name, _)| name.starts_with("page"));
+        }
         let body = match page(core, snapshot, provider, &listing, request, key).await {
             Ok(body) => body,
             // A key may be allowed to read the first list alone (Bedrock's models and its profiles).

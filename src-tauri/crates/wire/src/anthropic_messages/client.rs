@@ -65,7 +65,12 @@ impl Protocol for AnthropicMessages {
         request
     }
 
+    /// Its own list, or Vertex' of what Anthropic offers there.
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        if let Ok(list) = serde_json::from_slice::<PublisherModelList>(body) {
+            let ids = list.publisher_models.iter().map(PublisherModel::id);
+            return Ok(ids.map(|id| ListedModel { id, ..ListedModel::default() }).collect());
+        }
         let list: types::ModelList =
             serde_json::from_slice(body).map_err(|error| invalid(&format!("its list of models: {error}")))?;
         Ok(list
@@ -81,6 +86,12 @@ impl Protocol for AnthropicMessages {
     }
 
     fn more_models_request(&self, body: &[u8]) -> Option<HttpRequest> {
+        if let Ok(list) = serde_json::from_slice::<PublisherModelList>(body) {
+            let token = list.next_page_token.filter(|token| !token.is_empty())?;
+            let mut request = self.models_request();
+            request.query.push(("pageToken".into(), token));
+            return Some(request);
+        }
         let list: types::ModelList = serde_json::from_slice(body).ok()?;
         let last = list.last_id.filter(|_| list.has_more.unwrap_or(false))?;
         let mut request = self.models_request();
@@ -126,5 +137,16 @@ mod tests {
         assert_eq!((models[0].context_window, models[0].max_output_tokens), (Some(200_000), Some(64_000)));
         assert_eq!(models[1], ListedModel { id: "claude-x".into(), ..ListedModel::default() });
         assert_eq!(AnthropicMessages.decode_models(b"[]").unwrap_err().kind, ErrorKind::InvalidResponse);
+    }
+
+    #[test]
+    fn vertex_lists_claude_as_it_lists_all() {
+        let body = br#"{"publisherModels": [
+            {"name": "publishers/anthropic/models/claude-sonnet-4-5", "versionId": "20250929"},
+            {"name": "publishers/anthropic/models/claude-opus-4-8", "versionId": "default"}]}"#;
+        let ids: Vec<String> =
+            AnthropicMessages.decode_models(body).unwrap().into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["claude-sonnet-4-5@20250929", "claude-opus-4-8"]);
+        assert_eq!(AnthropicMessages.more_models_request(body), None);
     }
 }

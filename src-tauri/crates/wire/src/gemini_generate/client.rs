@@ -58,6 +58,9 @@ impl Protocol for GeminiGenerate {
 
     /// The models that generate content; embedders and others are left out.
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ListedModel>, Error> {
+        if let Ok(list) = serde_json::from_slice::<types::PublisherModelList>(body) {
+            return Ok(published(&list));
+        }
         let list: types::ModelList =
             serde_json::from_slice(body).map_err(|error| invalid(&format!("its list of models: {error}")))?;
         let generates = |model: &types::Model| {
@@ -96,6 +99,14 @@ impl Protocol for GeminiGenerate {
     }
 }
 
+/// Google's own models at Vertex, whose list says of none what it does: those that generate content are
+/// named `gemini`.
+fn published(list: &types::PublisherModelList) -> Vec<ListedModel> {
+    let ids = list.publisher_models.iter().map(types::PublisherModel::id);
+    let generates = |id: &String| id.starts_with("gemini") && !id.contains("embedding");
+    ids.filter(generates).map(|id| ListedModel { id, ..ListedModel::default() }).collect()
+}
+
 /// Whether `raw` is a word of Google's own that means `reason`: other protocols use some of them.
 pub(super) fn known_finish(raw: &str, reason: FinishReason) -> bool {
     let is_word = !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
@@ -130,5 +141,18 @@ mod tests {
                 max_output_tokens: Some(65_536),
             }]
         );
+    }
+
+    #[test]
+    fn vertex_lists_what_a_publisher_offers_in_pages() {
+        let body = br#"{"publisherModels": [
+            {"name": "publishers/google/models/gemini-2.5-flash", "versionId": "default", "launchStage": "GA"},
+            {"name": "publishers/google/models/gemini-embedding-001", "versionId": "default"},
+            {"name": "publishers/google/models/imagen-4.0-generate-001"}], "nextPageToken": "p2"}"#;
+        let ids: Vec<String> =
+            GeminiGenerate.decode_models(body).unwrap().into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["gemini-2.5-flash"]);
+        let next = GeminiGenerate.more_models_request(body).unwrap();
+        assert!(next.query.contains(&("pageToken".into(), "p2".into())), "{:?}", next.query);
     }
 }

@@ -352,6 +352,41 @@ impl<'de> Deserialize<'de> for Modality {
     }
 }
 
+/// Vertex' list of what one publisher offers, without limits or methods:
+/// <https://cloud.google.com/vertex-ai/docs/reference/rest/v1beta1/publishers.models/list>.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublisherModelList {
+    pub publisher_models: Vec<PublisherModel>,
+    /// There is more.
+    #[serde(default, deserialize_with = "lenient")]
+    pub next_page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublisherModel {
+    /// `publishers/google/models/gemini-2.5-pro`.
+    pub name: String,
+    /// `20250929` at Anthropic, `default` at Google.
+    #[serde(default, deserialize_with = "lenient")]
+    pub version_id: Option<String>,
+}
+
+impl PublisherModel {
+    /// As requests name it: makers that date their models have the date behind an `@`.
+    /// <https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude>
+    pub fn id(&self) -> String {
+        let name = self.name.rsplit('/').next().unwrap_or(&self.name);
+        let is_date =
+            |version: &&String| version.len() == 8 && version.bytes().all(|byte| byte.is_ascii_digit());
+        match self.version_id.as_ref().filter(is_date) {
+            Some(date) if !name.contains('@') => format!("{name}@{date}"),
+            _ => name.to_owned(),
+        }
+    }
+}
+
 /// `GET /v1beta/models`: <https://ai.google.dev/api/models#method:-models.list>.
 #[derive(Debug, Deserialize)]
 pub struct ModelList {
