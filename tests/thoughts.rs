@@ -188,3 +188,38 @@ async fn a_signature_that_is_refused_is_taken_off_once() -> Result<()> {
     assert_eq!(upstream.seen().len(), 4);
     Ok(())
 }
+
+const CHAT_TEXT: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"gpt-5.2","choices":[{"index":0,"message":{"role":"assistant","content":"Since noon."},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}"#;
+
+#[tokio::test]
+async fn what_one_provider_searched_does_not_break_the_conversation_at_another() -> Result<()> {
+    let openai = Upstream::start(json_answers(&[("200 OK", CHAT_TEXT)])).await?;
+    let claude = Upstream::start(json_answers(&[("200 OK", CLAUDE_TEXT)])).await?;
+    let daemon = start(&[("openai", "openai", &openai), ("claude", "anthropic", &claude)])?;
+    let port = Port::of(&daemon)?;
+    let said = json!([
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "line"}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [
+            {"type": "web_search_result", "url": "https://example.com", "title": "Line", "encrypted_content": "EqgfC"}]},
+        {"type": "text", "text": "It is blocked."}]);
+    let body = |model: &str| {
+        json!({"model": model, "max_tokens": 4000, "messages": [
+            {"role": "user", "content": "Is the line clear?"},
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": "Since when?"}]})
+    };
+    let url = format!("{}/v1/messages", port.base);
+    let asked = port.http.post(url).bearer_auth(&port.key).json(&body("openai/gpt-5.2")).send().await?;
+    let notes = asked.headers().get("x-signalbox-notes").context("no notes")?.to_str()?.to_owned();
+    assert_eq!(asked.status(), StatusCode::OK, "{}", asked.text().await?);
+    assert!(notes.contains("dropped:messages/web_search_tool_result"), "{notes}");
+    assert_eq!(
+        openai.seen()[0].json()?["messages"],
+        json!([{"role": "user", "content": "Is the line clear?"}, {"role": "assistant", "content": "It is blocked."},
+            {"role": "user", "content": "Since when?"}])
+    );
+    // Back where it was searched, all of it is there again.
+    port.post("/v1/messages", &body("claude/claude-sonnet-4-5")).await?;
+    assert_eq!(claude.seen()[0].json()?["messages"][1]["content"], said);
+    Ok(())
+}

@@ -185,12 +185,26 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("openai-responses", "/tools/tools/type"),
     ("openai-responses", "/top_p"),
     ("openai-responses", "/user"),
+    ("openai-responses", "/input/action"), // https://platform.openai.com/docs/api-reference/responses/create
+    ("openai-responses", "/input/action/command"),
+    ("openai-responses", "/input/action/env"),
+    ("openai-responses", "/input/action/query"),
+    ("openai-responses", "/input/action/type"),
     ("anthropic-messages", "/metadata"), // https://docs.claude.com/en/api/messages#body-metadata
     ("anthropic-messages", "/metadata/user_id"),
     ("anthropic-messages", "/messages/content/source/content"), // https://docs.claude.com/en/docs/build-with-claude/citations
     ("anthropic-messages", "/messages/content/source/content/text"),
     ("anthropic-messages", "/messages/content/source/content/type"),
+    ("anthropic-messages", "/messages/content/content/encrypted_content"), // https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool
+    ("anthropic-messages", "/messages/content/content/page_age"),
+    ("anthropic-messages", "/messages/content/content/url"),
     ("anthropic-messages", "/service_tier"), // https://docs.claude.com/en/api/service-tiers
+    ("gemini-generate", "/contents/parts/codeExecutionResult"), // https://ai.google.dev/api/caching#Part
+    ("gemini-generate", "/contents/parts/codeExecutionResult/outcome"),
+    ("gemini-generate", "/contents/parts/codeExecutionResult/output"),
+    ("gemini-generate", "/contents/parts/executableCode"),
+    ("gemini-generate", "/contents/parts/executableCode/code"),
+    ("gemini-generate", "/contents/parts/executableCode/language"),
     ("gemini-generate", "/generationConfig/stopSequences"), // https://ai.google.dev/api/generate-content#generationconfig
     ("gemini-generate", "/generationConfig/presencePenalty"),
     ("gemini-generate", "/generationConfig/frequencyPenalty"),

@@ -143,6 +143,20 @@ fn beyond_words() -> Vec<Case> {
             ]}])),
         ),
         Case::new(
+            "model_change",
+            asked(&json!([
+                {"role": "user", "content": "Is the line clear?"},
+                {"role": "assistant", "content": [
+                    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search",
+                        "input": {"query": "line status"}},
+                    {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [
+                        {"type": "web_search_result", "url": "https://example.com/status", "title": "Status",
+                            "encrypted_content": "EqgfCioIARgBIiQ3", "page_age": "1 day"}]},
+                    {"type": "text", "text": "It is blocked."}]},
+                {"role": "user", "content": "Since when?"}
+            ])),
+        ),
+        Case::new(
             "effort_alone",
             json!({"model": "any", "max_tokens": 3000, "output_config": {"effort": "low"},
                 "messages": [{"role": "user", "content": "Say hello."}]}),

@@ -86,6 +86,17 @@ pub(super) fn cases() -> Vec<Case> {
                 "generationConfig": {"maxOutputTokens": 4000, "thinkingConfig": {"includeThoughts": true, "thinkingBudget": 2048}}}),
         ),
         Case::new(
+            "model_change",
+            json!({"contents": [
+                {"role": "user", "parts": [{"text": "What is seven times six?"}]},
+                {"role": "model", "parts": [
+                    {"executableCode": {"language": "PYTHON", "code": "print(7 * 6)"}},
+                    {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "42\n"}},
+                    {"text": "It is 42."}]},
+                {"role": "user", "parts": [{"text": "And times seven?"}]}
+            ]}),
+        ),
+        Case::new(
             "json_schema",
             json!({"contents": [said("user", "A city, please.")],
                 "generationConfig": {"responseMimeType": "application/json", "responseSchema": {

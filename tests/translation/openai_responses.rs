@@ -122,6 +122,19 @@ pub(super) fn cases() -> Vec<Case> {
                     "required": ["name", "age"], "additionalProperties": false}}}}),
         ),
         Case::new(
+            "model_change",
+            json!({"model": "any", "input": [
+                said("user", "Is the line clear?"),
+                {"type": "web_search_call", "id": "ws_1", "status": "completed",
+                    "action": {"type": "search", "query": "line status"}},
+                {"type": "local_shell_call", "id": "lsh_1", "call_id": "call_1", "status": "completed",
+                    "action": {"type": "exec", "command": ["signal", "--state"], "env": {}}},
+                {"type": "local_shell_call_output", "id": "lsh_1", "output": "red"},
+                answered("It is blocked."),
+                said("user", "Since when?")
+            ]}),
+        ),
+        Case::new(
             "item_reference",
             json!({"model": "any", "input": [{"type": "item_reference", "id": "msg_1"}, said("user", "Go on.")]}),
         ),

@@ -18,6 +18,7 @@ pub mod embeddings;
 mod emit;
 pub mod errors;
 mod fields;
+mod foreign_parts;
 pub mod frame;
 mod function_tools;
 pub mod gemini_generate;
@@ -132,19 +133,37 @@ pub trait Protocol: Send + Sync {
         tool.family == self.id().as_str()
     }
 
-    /// As [`Self::encode_request`], where every tool is one that this API can be told of.
+    /// Whether a part of a conversation that a family kept as its own is one that this API takes.
+    fn is_own_part(&self, part: &Opaque) -> bool {
+        part.family == self.id().as_str()
+    }
+
+    /// Whether it has a form for calls that the provider runs itself.
+    fn names_server_calls(&self) -> bool {
+        false
+    }
+
+    /// As [`Self::encode_request`], where every tool and every part is one that this API can be told of.
     fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error>;
 
     /// The HTTP request for `request`, its path relative to the versioned base URL. Never a key:
     /// `gateway::egress` signs. Fails with the caller's fault where the protocol cannot say it.
-    /// Tools that it cannot be told of are left out, with a note (`provider_tools`).
+    /// Tools and parts that it cannot be told of are left out, with a note (`provider_tools`,
+    /// `foreign_parts`).
     fn encode_request(
         &self,
         request: &ChatRequest,
         target: &TargetContext<'_>,
     ) -> Result<HttpRequest, Error> {
         let is_own = |tool: &Opaque| self.is_own_tool(tool);
-        provider_tools::encode(request, self.vendor(), is_own, |request| self.encode(request, target))
+        let own = foreign_parts::Own {
+            vendor: self.vendor(),
+            part: &|part| self.is_own_part(part),
+            server_calls: self.names_server_calls(),
+        };
+        foreign_parts::encode(request, own, |request| {
+            provider_tools::encode(request, self.vendor(), is_own, |request| self.encode(request, target))
+        })
     }
 
     /// Where a request goes that brings its own body (see [`verbatim`]); `None` where none can.

@@ -18,6 +18,7 @@ pub(crate) use request::{input_schema, reasoning};
 pub(super) use stream::finish_reason;
 
 use super::types;
+use crate::gemini_generate::types::{PublisherModel, PublisherModelList};
 use crate::{Counting, HttpRequest, ListedModel, Protocol, ProtocolId, Quirks, StreamDecoder, TargetContext};
 
 #[derive(Debug)]
@@ -42,6 +43,14 @@ impl Protocol for AnthropicMessages {
 
     fn is_own_tool(&self, tool: &Opaque) -> bool {
         request::is_own_tool(tool)
+    }
+
+    fn is_own_part(&self, part: &Opaque) -> bool {
+        part.family == self.id().as_str() || messages::is_own_block(&part.value)
+    }
+
+    fn names_server_calls(&self) -> bool {
+        true
     }
 
     fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {

@@ -37,6 +37,10 @@ impl Protocol for BedrockConverse {
         request::is_own_tool(tool)
     }
 
+    fn names_server_calls(&self) -> bool {
+        true
+    }
+
     fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
         request::encode(request, target)
     }

@@ -254,7 +254,7 @@ impl Conversation {
 
 /// A block in this API's own form, as a client of OpenAI's may send it: its `source` (or, for a
 /// search result, its `content`) tells it from OpenAI's part of that name.
-fn is_own_block(block: &Value) -> bool {
+pub(super) fn is_own_block(block: &Value) -> bool {
     match block["type"].as_str() {
         Some("image" | "document") => block["source"].is_object(),
         Some("search_result") => block["content"].is_array(),
