@@ -1,6 +1,7 @@
 //! The gateway as one value: started, asked, reconfigured, shut down.
 
 mod discovery;
+mod memory;
 mod settings;
 
 use std::net::SocketAddr;
@@ -119,8 +120,10 @@ impl Gateway {
             tasks: Mutex::new(vec![rehearsal]),
             stop,
         });
+        gateway.recall().await;
         gateway.listen().await;
         gateway.watch_settings();
+        gateway.keep_memory();
         gateway.keep_looking_for_servers();
         Ok(gateway)
     }
@@ -169,6 +172,7 @@ impl Gateway {
         for task in tasks {
             task.abort();
         }
+        self.write_memory().await;
         if let Err(error) = self.core.ledger.flush().await {
             tracing::error!(kind = error.kind(), "the ledger could not be written out");
         }

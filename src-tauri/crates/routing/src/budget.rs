@@ -233,6 +233,19 @@ impl BudgetHold {
     }
 }
 
+impl Scope {
+    /// Whether requests of `who` count.
+    pub fn means(&self, who: &Who<'_>) -> bool {
+        let is = |glob: &Option<String>, name: Option<&str>| {
+            glob.as_ref().is_none_or(|glob| name.is_some_and(|name| fits(glob, name)))
+        };
+        is(&self.client, who.client)
+            && is(&self.model, Some(who.model))
+            && is(&self.provider, Some(who.provider))
+            && is(&self.route, who.route)
+    }
+}
+
 impl Account {
     fn new(rule: BudgetRule, serial: u64) -> Self {
         Self {
@@ -263,14 +276,7 @@ impl Account {
     }
 
     fn concerns(&self, who: &Who<'_>) -> bool {
-        let Scope { client, model, provider, route } = &self.rule.scope;
-        let is = |glob: &Option<String>, name: Option<&str>| {
-            glob.as_ref().is_none_or(|glob| name.is_some_and(|name| fits(glob, name)))
-        };
-        is(client, who.client)
-            && is(model, Some(who.model))
-            && is(provider, Some(who.provider))
-            && is(route, who.route)
+        self.rule.scope.means(who)
     }
 
     fn standing(&self, who: &Who<'_>, estimate: Option<PicoUsd>) -> Standing {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use super::{Gateway, blocking};
+use super::{Gateway, blocking, memory};
 use crate::Event;
 use crate::config::kinds::{self, UserKinds};
 use crate::config::watch::Watch;
@@ -127,6 +127,8 @@ impl Gateway {
         }
         *self.config_error.write().unwrap_or_else(PoisonError::into_inner) = error;
         if is_good {
+            let (old, new) = (&before.config.policy, Arc::clone(&self.core.snapshot().config.policy));
+            memory::seed(&self.core, &new, |rule| memory::counts_anew(old, &new, rule)).await;
             self.listen().await;
         }
         self.core.tell(Event::ConfigChanged { error: message });

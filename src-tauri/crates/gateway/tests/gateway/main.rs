@@ -13,6 +13,7 @@ mod drills;
 mod failures;
 mod keychain;
 mod kinds;
+mod memory;
 mod operations;
 mod port;
 mod settings;

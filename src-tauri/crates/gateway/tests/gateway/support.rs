@@ -15,7 +15,7 @@ use axum::response::Response;
 use futures_util::stream::{self, Stream, StreamExt};
 use gateway::secrets::InMemory;
 use gateway::{Clock, Gateway, Options, Parts, Secrets};
-use ledger::{ExportedRequest, Ledger};
+use ledger::{ExportedRequest, Ledger, LedgerError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -29,7 +29,7 @@ pub(crate) struct House {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) key: String,
     pub(crate) config_path: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl House {
@@ -38,16 +38,17 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let config_path = folder.path().join("settings.toml");
         std::fs::write(&config_path, format!("[port]\nlisten = \"127.0.0.1:0\"\n{settings}")).unwrap();
-        let options = Options {
-            config_path: config_path.clone(),
-            data_dir: folder.path().to_owned(),
-            listen_override: None,
-        };
-        let ledger = Ledger::open(&folder.path().join(ledger::FILE_NAME), Clock.now_ms()).unwrap();
-        let parts = Parts { ledger, secrets: Secrets::new(Arc::new(InMemory::default())), clock: Clock };
-        let gateway = Gateway::start(options, parts).await.unwrap();
+        let gateway = start(&folder).await;
         let key = gateway.create_client("test").await.unwrap().key;
-        Self { gateway, key, config_path, _folder: folder }
+        Self { gateway, key, config_path, folder }
+    }
+
+    /// Ends, and starts anew with the same folder and the same client.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { gateway, key, config_path, folder } = self;
+        gateway.shutdown().await;
+        drop(gateway);
+        Self { gateway: start(&folder).await, key, config_path, folder }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -80,6 +81,27 @@ impl House {
         let rows = tokio::task::spawn_blocking(move || exported(&ledger)).await.unwrap();
         rows.into_iter().next_back().expect("a request is in the book")
     }
+}
+
+async fn start(folder: &tempfile::TempDir) -> Arc<Gateway> {
+    let options = Options {
+        config_path: folder.path().join("settings.toml"),
+        data_dir: folder.path().to_owned(),
+        listen_override: None,
+    };
+    let file = folder.path().join(ledger::FILE_NAME);
+    // The tasks of an earlier run let go of the ledger one after another.
+    let open = async {
+        loop {
+            match Ledger::open(&file, Clock.now_ms()) {
+                Err(LedgerError::InUse { .. }) => tokio::task::yield_now().await,
+                opened => return opened.unwrap(),
+            }
+        }
+    };
+    let ledger = tokio::time::timeout(PATIENCE, open).await.expect("the ledger is free");
+    let parts = Parts { ledger, secrets: Secrets::new(Arc::new(InMemory::default())), clock: Clock };
+    Gateway::start(options, parts).await.unwrap()
 }
 
 fn exported(ledger: &Ledger) -> Vec<ExportedRequest> {
