@@ -220,6 +220,10 @@ impl Router {
             // Whoever goes on reads what has been said so far, too.
             let said = ended.used.map_or(0, |used| used.output_tokens);
             run.ask.traits.input_tokens = run.ask.traits.input_tokens.saturating_add(said);
+            let need = run.ask.need();
+            for slot in &mut run.slots {
+                slot.cost = run.ask.facts.get(slot.position).and_then(|facts| facts.cost(&need));
+            }
         }
         let slot = &mut run.slots[permit.slot];
         match cause {

@@ -403,6 +403,21 @@ fn whoever_goes_on_with_an_answer_takes_the_text_so_far_of_its_limits_too() {
 }
 
 #[test]
+fn whoever_goes_on_with_an_answer_takes_the_text_so_far_of_its_budget_too() {
+    let route = route(&["a", "b"]);
+    let mut world = World::new();
+    let ask = priced(&world, &route);
+    let mut run = world.plan(ask);
+    let permit = world.asked(&mut run);
+    let first = permit.estimated_cost.unwrap();
+    let cut = error(ErrorKind::Truncated);
+    world.end(&mut run, permit, &Ended { result: Err(&cut), cause: Some(Cause::Broke), ..good() });
+    let permit = world.asked(&mut run);
+    assert!(permit.estimated_cost.unwrap() > first);
+    world.succeed(&mut run, permit);
+}
+
+#[test]
 fn where_everything_is_broken_the_least_bad_is_asked() {
     let mut world = World::new();
     world.break_it("a");
