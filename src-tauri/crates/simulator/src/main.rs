@@ -15,6 +15,9 @@ struct Args {
     /// The same seed gives the same output.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// So many times the agents, and providers so many times as large.
+    #[arg(long, default_value_t = 1)]
+    times: u32,
     /// Signalbox only, without the plain policies.
     #[arg(long)]
     alone: bool,
@@ -36,11 +39,12 @@ fn main() -> Result<()> {
             bail!("there is no scenario `{}`; there are {}, and `all`", args.scenario, known.join(", "));
         }
     }
+    let scenarios: Vec<Scenario> = scenarios.into_iter().map(|scenario| scenario.times(args.times)).collect();
     let policies = if args.alone { &Policy::ALL[..1] } else { &Policy::ALL[..] };
     let runs = runs::run_all(&scenarios, policies, args.seed);
     if let Some(docs) = &args.write_docs {
-        if args.scenario != "all" || args.alone {
-            bail!("the page shows every scenario under every policy: use `all` with --write-docs");
+        if args.scenario != "all" || args.alone || args.times != 1 {
+            bail!("the page shows every scenario under every policy: --write-docs goes with `all` alone");
         }
         write(docs, &runs)?;
     }

@@ -313,6 +313,22 @@ impl Scenario {
         Ok(found)
     }
 
+    /// The same with so many times the agents, and providers so many times as large.
+    #[must_use]
+    pub fn times(mut self, factor: u32) -> Self {
+        self.agents.count = self.agents.count.saturating_mul(factor);
+        for crowd in &mut self.crowd {
+            crowd.count = crowd.count.saturating_mul(factor);
+        }
+        for provider in &mut self.providers {
+            provider.capacity = provider.capacity.saturating_mul(factor);
+            for limit in &mut provider.limits {
+                limit.most = limit.most.saturating_mul(u64::from(factor));
+            }
+        }
+        self
+    }
+
     /// From the first fault or crowd to the last: what "recovered" is measured from and to.
     pub fn trouble(&self) -> Option<(Micros, Micros)> {
         if let Some(watch) = self.watch {

@@ -61,6 +61,25 @@ fn no_limit_that_was_set_is_ever_exceeded_by_our_own_sending() {
     assert!(attempts > 50 * SEEDS, "too little was sent to show anything: {attempts}");
 }
 
+/// Before the first answer nothing is known, and some answers come out of order.
+#[test]
+fn a_limit_that_only_headers_tell_is_hardly_ever_exceeded() {
+    let (mut attempts, mut ours, mut plain) = (0, 0, 0);
+    for seed in 0..SEEDS {
+        let mut chance = Chance::new(seed);
+        let mut scenario = random(seed);
+        for provider in &mut scenario.providers {
+            provider.limits = vec![limit(Counted::Requests, Window::Minute, chance.between(20, 60))];
+        }
+        let record = run(&scenario, Policy::Signalbox, seed);
+        attempts += record.attempts;
+        ours += record.violations;
+        plain += run(&scenario, Policy::Fallback, seed).violations;
+    }
+    assert!(ours * 1_000 <= attempts, "{ours} of {attempts}");
+    assert!(plain * 20 > attempts, "the limits were too wide to show anything: {plain} of {attempts}");
+}
+
 /// Tight enough to matter in most scenarios, in every dimension and of every kind.
 fn some_limits(chance: &mut Chance) -> Vec<simulator::scenario::LimitSpec> {
     let mut limits = Vec::new();
@@ -92,7 +111,6 @@ fn a_budget_is_never_overshot() {
     let mut used_up = 0;
     for seed in 0..SEEDS {
         let mut scenario = random(seed);
-        scenario.route.on_break = OnBreak::End;
         scenario.route.hedge = Some("700ms".into());
         let pico_usd = 1_000_000_000_000 * (1 + (seed % 5) as i64) / 4;
         scenario.budgets.push(BudgetSpec { name: "daily".into(), pico_usd });

@@ -16,6 +16,9 @@ pub(crate) struct Args {
     scenario: String,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// So many times the agents, and providers so many times as large.
+    #[arg(long, default_value_t = 1)]
+    times: u32,
     /// Signalbox only, without the plain policies it is compared with.
     #[arg(long)]
     alone: bool,
@@ -36,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("the simulator does not build");
     }
     let mut command = sh::command(sh::target_dir().join("release/simulator"), [args.scenario.as_str()]);
-    command.arg("--seed").arg(args.seed.to_string());
+    command.arg("--seed").arg(args.seed.to_string()).arg("--times").arg(args.times.to_string());
     for (flag, is_set) in [("--alone", args.alone), ("--json", args.json)] {
         if is_set {
             command.arg(flag);
