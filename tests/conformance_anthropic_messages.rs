@@ -5,15 +5,15 @@
 #[path = "conformance_anthropic_messages/server.rs"]
 mod server;
 
-use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
+use canonical::{Content, ErrorKind, FinishReason};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
 use signalbox_tests::judge::{every_answer, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::anthropic_messages::{Reading, read};
+use wire::Quirks;
 use wire::anthropic_messages::client::AnthropicMessages;
-use wire::{Protocol as _, Quirks, TargetContext};
 
 const FAMILY: &str = "anthropic-messages";
 
@@ -202,16 +202,7 @@ fn an_answer_that_is_sent_back_says_what_it_said() {
 }
 
 fn sent_back(parts: Vec<canonical::Part>) -> Vec<Value> {
-    let messages = vec![
-        Message::text(Role::User, "Begin."),
-        Message::new(Role::Assistant, parts),
-        Message::text(Role::User, "Go on."),
-    ];
-    let request = ChatRequest { messages, ..ChatRequest::default() };
-    let quirks = Quirks::default();
-    let target = TargetContext { model: "claude-sonnet-4-5", quirks: &quirks, max_output_tokens: None };
-    let sent = AnthropicMessages.encode_request(&request, &target).unwrap();
-    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    let body = laws::sent_back(&AnthropicMessages, "claude-sonnet-4-5", parts);
     let answer = &body["messages"][1];
     match (answer["role"].as_str(), &answer["content"]) {
         (Some("assistant"), Value::String(text)) => vec![json!({"type": "text", "text": text})],

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails here fails its test")]
 
-use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Role};
+use canonical::{Content, ErrorKind, FinishReason};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
@@ -10,7 +10,7 @@ use signalbox_tests::judge::{every_answer, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::bedrock_converse::{Reading, read};
 use wire::bedrock_converse::client::BedrockConverse;
-use wire::{Protocol as _, Quirks, TargetContext};
+use wire::{Protocol as _, Quirks};
 
 const FAMILY: &str = "bedrock-converse";
 
@@ -134,16 +134,7 @@ fn an_answer_that_is_sent_back_says_what_it_said() {
 }
 
 fn sent_back(parts: Vec<canonical::Part>) -> Vec<Value> {
-    let messages = vec![
-        Message::text(Role::User, "Begin."),
-        Message::new(Role::Assistant, parts),
-        Message::text(Role::User, "Go on."),
-    ];
-    let request = ChatRequest { messages, ..ChatRequest::default() };
-    let quirks = Quirks::default();
-    let target = TargetContext { model: "amazon.nova-lite-v1:0", quirks: &quirks, max_output_tokens: None };
-    let sent = BedrockConverse.encode_request(&request, &target).unwrap();
-    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    let body = laws::sent_back(&BedrockConverse, "amazon.nova-lite-v1:0", parts);
     let answer = &body["messages"][1];
     if answer["role"] == "assistant" { answer["content"].as_array().cloned().unwrap() } else { Vec::new() }
 }

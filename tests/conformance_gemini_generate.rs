@@ -9,7 +9,7 @@ mod at_client;
 mod from_client;
 
 use canonical::request::{Media, MediaSource};
-use canonical::{ChatRequest, Content, ErrorKind, FinishReason, Message, Part, Role};
+use canonical::{Content, ErrorKind, FinishReason, Part};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::damage;
@@ -17,7 +17,7 @@ use signalbox_tests::judge::{every_answer, same};
 use signalbox_tests::laws::{self, Decoded};
 use signalbox_tests::reading::gemini_generate::{CallReading, CandidateReading, leaves, read};
 use wire::gemini_generate::client::GeminiGenerate;
-use wire::{Protocol as _, Quirks, TargetContext};
+use wire::{Protocol as _, Quirks};
 
 const FAMILY: &str = "gemini-generate";
 
@@ -169,16 +169,7 @@ fn an_answer_that_is_sent_back_says_what_it_said() {
 }
 
 fn sent_back(parts: Vec<Part>) -> Vec<Value> {
-    let messages = vec![
-        Message::text(Role::User, "Begin."),
-        Message::new(Role::Assistant, parts),
-        Message::text(Role::User, "Go on."),
-    ];
-    let request = ChatRequest { messages, ..ChatRequest::default() };
-    let quirks = Quirks::default();
-    let target = TargetContext { model: "gemini-2.5-flash", quirks: &quirks, max_output_tokens: None };
-    let sent = GeminiGenerate.encode_request(&request, &target).unwrap();
-    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    let body = laws::sent_back(&GeminiGenerate, "gemini-2.5-flash", parts);
     let answer = &body["contents"][1];
     if answer["role"] == "model" { answer["parts"].as_array().cloned().unwrap() } else { Vec::new() }
 }

@@ -11,6 +11,34 @@
     reason = "a helper that fails here fails its test"
 )]
 
+/// The three laws of a family, for its `PROTOCOL`, its `requests()` and its `responses()`. What comes
+/// back is compared as the family's own functions show it: a request, a whole answer, and an answer
+/// that was streamed in order or with all parts open at once (where what was sent is shown so too).
+macro_rules! come_back_as_they_went_out {
+    ($request:path, $whole:path, $in_order:path, $mixed:path) => {
+        proptest! {
+            #[test]
+            fn a_request_comes_back_as_it_went_out(request in requests()) {
+                let back = $request(super::request_and_back(PROTOCOL, &request));
+                prop_assert_eq!(super::differences(&back, &request), super::NONE);
+            }
+
+            #[test]
+            fn a_whole_answer_comes_back_as_it_went_out(response in responses()) {
+                let back = $whole(super::answer_and_back(PROTOCOL, &response));
+                prop_assert_eq!(super::differences(&back, &response), super::NONE);
+            }
+
+            #[test]
+            fn a_streamed_answer_comes_back_as_it_went_out(response in responses(), piece in 1_usize..9) {
+                let [in_order, mixed] = super::streams_and_back(PROTOCOL, &response, piece);
+                prop_assert_eq!(super::differences(&$in_order(in_order), &response), super::NONE);
+                prop_assert_eq!(super::differences(&$mixed(mixed), &$mixed(response)), super::NONE);
+            }
+        }
+    };
+}
+
 #[path = "round_trips/anthropic_messages.rs"]
 mod anthropic_messages;
 #[path = "round_trips/gemini_generate.rs"]
@@ -23,7 +51,8 @@ mod openai_responses;
 use std::collections::BTreeSet;
 
 use canonical::fold::unfold;
-use canonical::{ChatRequest, ChatResponse, StreamEvent};
+use canonical::{ChatRequest, ChatResponse, Content, StreamEvent, Usage};
+use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 use signalbox_tests::{arbitrary, laws};
@@ -82,6 +111,38 @@ fn dialect(protocol: ProtocolId) -> &'static dyn wire::Dialect {
 
 fn context() -> AnswerContext {
     AnswerContext { request_id: "request-1".into(), include_usage: true, ..AnswerContext::default() }
+}
+
+/// Counts whose total is the sum of what was read and written.
+fn summed_usage() -> BoxedStrategy<Option<Usage>> {
+    let summed =
+        |usage: Usage| Usage { total_tokens: Some(usage.input_tokens + usage.output_tokens), ..usage };
+    arbitrary::usage().prop_map(move |usage| Some(summed(usage))).boxed()
+}
+
+/// As a message that has a field for each kind of part and no order among them shows it: thoughts,
+/// texts and refusals in one piece each, and then the calls.
+fn by_kind(mut response: ChatResponse) -> ChatResponse {
+    for choice in &mut response.choices {
+        choice.parts.sort_by_key(|part| match part.content {
+            Content::Reasoning(_) => 0,
+            Content::Text(_) => 1,
+            Content::Refusal(_) => 2,
+            _ => 3,
+        });
+        choice.parts.dedup_by(|later, part| match (&mut part.content, &later.content) {
+            (Content::Text(text), Content::Text(more)) | (Content::Refusal(text), Content::Refusal(more)) => {
+                text.push_str(more);
+                true
+            }
+            (Content::Reasoning(thought), Content::Reasoning(more)) => {
+                thought.text.push_str(&more.text);
+                true
+            }
+            _ => false,
+        });
+    }
+    response
 }
 
 /// Where `back` is not `sent`, place by place; empty where they are the same.

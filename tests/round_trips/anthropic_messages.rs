@@ -1,13 +1,13 @@
 //! Anthropic's Messages.
 
+use std::convert::identity;
+
 use canonical::request::{MediaSource, ReasoningRequest};
 use canonical::{ChatRequest, ChatResponse, Content, FinishReason, Part, ToolChoice};
 use proptest::prelude::*;
 use serde_json::json;
 use signalbox_tests::arbitrary::{self, Finishes, Says, Thoughts};
 use wire::ProtocolId;
-
-use super::{NONE, answer_and_back, differences, request_and_back, streams_and_back};
 
 const PROTOCOL: ProtocolId = ProtocolId::AnthropicMessages;
 
@@ -128,21 +128,4 @@ fn responses() -> BoxedStrategy<ChatResponse> {
     arbitrary::response(SAYS, FINISHES, arbitrary::usage().prop_map(Some).boxed())
 }
 
-proptest! {
-    #[test]
-    fn a_request_comes_back_as_it_went_out(request in requests()) {
-        prop_assert_eq!(differences(&request_and_back(PROTOCOL, &request), &request), NONE);
-    }
-
-    #[test]
-    fn a_whole_answer_comes_back_as_it_went_out(response in responses()) {
-        prop_assert_eq!(differences(&answer_and_back(PROTOCOL, &response), &response), NONE);
-    }
-
-    #[test]
-    fn a_streamed_answer_comes_back_as_it_went_out(response in responses(), piece in 1_usize..9) {
-        for back in streams_and_back(PROTOCOL, &response, piece) {
-            prop_assert_eq!(differences(&back, &response), NONE);
-        }
-    }
-}
+come_back_as_they_went_out!(identity, identity, identity, identity);

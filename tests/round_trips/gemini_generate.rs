@@ -1,5 +1,7 @@
 //! Google's generateContent.
 
+use std::convert::identity;
+
 use canonical::request::{Media, MediaSource};
 use canonical::{ChatRequest, ChatResponse, Content, FinishReason, Part, Tool, Usage};
 use proptest::prelude::*;
@@ -7,7 +9,7 @@ use serde_json::Value;
 use signalbox_tests::arbitrary::{self, Finishes, Says, Thoughts};
 use wire::ProtocolId;
 
-use super::{NONE, answer_and_back, differences, request_and_back, streams_and_back};
+use super::by_kind;
 
 const PROTOCOL: ProtocolId = ProtocolId::GeminiGenerate;
 
@@ -110,44 +112,4 @@ fn responses() -> BoxedStrategy<ChatResponse> {
     arbitrary::response(SAYS, FINISHES, usage.boxed())
 }
 
-/// Where all parts are open at once, calls come last and prose in pieces.
-fn by_kind(mut response: ChatResponse) -> ChatResponse {
-    for choice in &mut response.choices {
-        choice.parts.sort_by_key(|part| match part.content {
-            Content::Reasoning(_) => 0,
-            Content::Text(_) => 1,
-            _ => 2,
-        });
-        choice.parts.dedup_by(|later, part| match (&mut part.content, &later.content) {
-            (Content::Text(text), Content::Text(more)) => {
-                text.push_str(more);
-                true
-            }
-            (Content::Reasoning(thought), Content::Reasoning(more)) => {
-                thought.text.push_str(&more.text);
-                true
-            }
-            _ => false,
-        });
-    }
-    response
-}
-
-proptest! {
-    #[test]
-    fn a_request_comes_back_as_it_went_out(request in requests()) {
-        prop_assert_eq!(differences(&request_and_back(PROTOCOL, &request), &request), NONE);
-    }
-
-    #[test]
-    fn a_whole_answer_comes_back_as_it_went_out(response in responses()) {
-        prop_assert_eq!(differences(&answer_and_back(PROTOCOL, &response), &response), NONE);
-    }
-
-    #[test]
-    fn a_streamed_answer_comes_back_as_it_went_out(response in responses(), piece in 1_usize..9) {
-        for back in streams_and_back(PROTOCOL, &response, piece) {
-            prop_assert_eq!(differences(&by_kind(back), &response), NONE);
-        }
-    }
-}
+come_back_as_they_went_out!(identity, identity, by_kind, by_kind);

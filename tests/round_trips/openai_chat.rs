@@ -1,12 +1,14 @@
 //! OpenAI's Chat Completions.
 
-use canonical::{ChatRequest, ChatResponse, Content, FinishReason, Usage};
+use std::convert::identity;
+
+use canonical::{ChatRequest, ChatResponse, FinishReason};
 use proptest::prelude::*;
 use serde_json::json;
 use signalbox_tests::arbitrary::{self, Finishes, Says, Thoughts};
 use wire::ProtocolId;
 
-use super::{NONE, answer_and_back, differences, request_and_back, streams_and_back};
+use super::{by_kind, summed_usage};
 
 const PROTOCOL: ProtocolId = ProtocolId::OpenaiChat;
 
@@ -69,10 +71,7 @@ fn requests() -> BoxedStrategy<ChatRequest> {
 }
 
 fn responses() -> BoxedStrategy<ChatResponse> {
-    let usage = arbitrary::usage().prop_map(|usage| {
-        Some(Usage { total_tokens: Some(usage.input_tokens + usage.output_tokens), ..usage })
-    });
-    arbitrary::response(SAYS, FINISHES, usage.boxed())
+    arbitrary::response(SAYS, FINISHES, summed_usage())
         .prop_map(|mut response| {
             // OpenRouter's counter of cache writes is kept as it came beside its canonical word.
             let written = response.usage.as_ref().map_or(0, |usage| usage.cache_write_tokens);
@@ -85,47 +84,4 @@ fn responses() -> BoxedStrategy<ChatResponse> {
         .boxed()
 }
 
-/// A message has a field for each kind of part and no order among them; where all are open at once,
-/// a call is seen
-/// first and prose in pieces.
-fn by_kind(mut response: ChatResponse) -> ChatResponse {
-    for choice in &mut response.choices {
-        choice.parts.sort_by_key(|part| match part.content {
-            Content::Reasoning(_) => 0,
-            Content::Text(_) => 1,
-            Content::Refusal(_) => 2,
-            _ => 3,
-        });
-        choice.parts.dedup_by(|later, part| match (&mut part.content, &later.content) {
-            (Content::Text(text), Content::Text(more)) | (Content::Refusal(text), Content::Refusal(more)) => {
-                text.push_str(more);
-                true
-            }
-            (Content::Reasoning(thought), Content::Reasoning(more)) => {
-                thought.text.push_str(&more.text);
-                true
-            }
-            _ => false,
-        });
-    }
-    response
-}
-
-proptest! {
-    #[test]
-    fn a_request_comes_back_as_it_went_out(request in requests()) {
-        prop_assert_eq!(differences(&request_and_back(PROTOCOL, &request), &request), NONE);
-    }
-
-    #[test]
-    fn a_whole_answer_comes_back_as_it_went_out(response in responses()) {
-        prop_assert_eq!(differences(&answer_and_back(PROTOCOL, &response), &response), NONE);
-    }
-
-    #[test]
-    fn a_streamed_answer_comes_back_as_it_went_out(response in responses(), piece in 1_usize..9) {
-        for back in streams_and_back(PROTOCOL, &response, piece) {
-            prop_assert_eq!(differences(&by_kind(back), &response), NONE);
-        }
-    }
-}
+come_back_as_they_went_out!(identity, identity, by_kind, by_kind);

@@ -1,11 +1,11 @@
 //! OpenAI's Responses.
 
-use canonical::{ChatRequest, ChatResponse, Content, FinishReason, Part, Role, Tool, ToolChoice, Usage};
+use canonical::{ChatRequest, ChatResponse, Content, FinishReason, Part, Role, Tool, ToolChoice};
 use proptest::prelude::*;
 use signalbox_tests::arbitrary::{self, Finishes, Says, Thoughts};
 use wire::ProtocolId;
 
-use super::{NONE, answer_and_back, differences, request_and_back, streams_and_back};
+use super::summed_usage;
 
 const PROTOCOL: ProtocolId = ProtocolId::OpenaiResponses;
 
@@ -90,10 +90,7 @@ fn requests() -> BoxedStrategy<ChatRequest> {
 }
 
 fn responses() -> BoxedStrategy<ChatResponse> {
-    let usage = arbitrary::usage().prop_map(|usage| {
-        Some(Usage { total_tokens: Some(usage.input_tokens + usage.output_tokens), ..usage })
-    });
-    arbitrary::response(SAYS, FINISHES, usage.boxed()).boxed()
+    arbitrary::response(SAYS, FINISHES, summed_usage()).boxed()
 }
 
 /// Without the ids and states of items, which this family's answers give their parts.
@@ -109,7 +106,8 @@ fn without_items(mut response: ChatResponse) -> ChatResponse {
 }
 
 /// Where all parts are open at once, a call is seen before a text that has no word yet.
-fn calls_last(mut response: ChatResponse) -> ChatResponse {
+fn calls_last(response: ChatResponse) -> ChatResponse {
+    let mut response = without_items(response);
     for choice in &mut response.choices {
         choice.parts.sort_by_key(|part| matches!(part.content, Content::ToolCall(_)));
     }
@@ -133,23 +131,4 @@ fn without_fields(mut request: ChatRequest) -> ChatRequest {
     request
 }
 
-proptest! {
-    #[test]
-    fn a_request_comes_back_as_it_went_out(request in requests()) {
-        let back = without_fields(request_and_back(PROTOCOL, &request));
-        prop_assert_eq!(differences(&back, &request), NONE);
-    }
-
-    #[test]
-    fn a_whole_answer_comes_back_as_it_went_out(response in responses()) {
-        let back = without_items(answer_and_back(PROTOCOL, &response));
-        prop_assert_eq!(differences(&back, &response), NONE);
-    }
-
-    #[test]
-    fn a_streamed_answer_comes_back_as_it_went_out(response in responses(), piece in 1_usize..9) {
-        let [in_order, mixed] = streams_and_back(PROTOCOL, &response, piece).map(without_items);
-        prop_assert_eq!(differences(&in_order, &response), NONE);
-        prop_assert_eq!(differences(&calls_last(mixed), &calls_last(response)), NONE);
-    }
-}
+come_back_as_they_went_out!(without_fields, without_items, without_items, calls_last);

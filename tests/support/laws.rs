@@ -14,9 +14,10 @@
 
 use canonical::fold::{fold, unfold};
 use canonical::grammar::Grammar;
-use canonical::{ChatResponse, Error, StreamEvent, Usage};
+use canonical::{ChatRequest, ChatResponse, Error, Message, Part, Role, StreamEvent, Usage};
+use serde_json::Value;
 use wire::driver::{StreamCounters, StreamDriver};
-use wire::{Protocol, Quirks, errors};
+use wire::{Protocol, Quirks, TargetContext, errors};
 
 use crate::corpus::Record;
 
@@ -255,4 +256,21 @@ impl Chance {
         let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
         usize::try_from(number).unwrap_or(0) % limit.max(1)
     }
+}
+
+/// The body that sends `parts` back to `model` as its own earlier answer, between two turns of the
+/// user.
+///
+/// # Panics
+/// Where the request cannot be written.
+pub fn sent_back(protocol: &dyn Protocol, model: &str, parts: Vec<Part>) -> Value {
+    let messages = vec![
+        Message::text(Role::User, "Begin."),
+        Message::new(Role::Assistant, parts),
+        Message::text(Role::User, "Go on."),
+    ];
+    let request = ChatRequest { messages, ..ChatRequest::default() };
+    let target = TargetContext { model, quirks: &Quirks::default(), max_output_tokens: None };
+    let sent = protocol.encode_request(&request, &target).expect("a request");
+    serde_json::from_slice(&sent.body).expect("a body of JSON")
 }
