@@ -99,8 +99,8 @@ pub struct Admitted {
     pub is_probe: bool,
     /// When, counted in openings and probes: an attempt from before says nothing about after.
     epoch: u32,
-    /// It goes out with a key that was refused.
-    tries_key: bool,
+    /// It goes out with a key that was refused, so many times by then.
+    tries_key: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,8 +134,10 @@ pub struct Circuit {
     in_a_row: u32,
     /// Openings without [`FORGET`] between them.
     times: u32,
-    /// When it last opened by failures, or a probe last left: the pace of early probes.
+    /// When it last opened by failures, or an attempt last left: the pace of early ones.
     last_try: Duration,
+    /// How often the key was refused.
+    refusals: u32,
     opened: Option<Duration>,
     cooling_until: Duration,
     parked_until: Duration,
@@ -149,6 +151,7 @@ impl Default for Circuit {
             in_a_row: 0,
             times: 0,
             last_try: Duration::ZERO,
+            refusals: 0,
             opened: None,
             cooling_until: Duration::ZERO,
             parked_until: Duration::ZERO,
@@ -234,7 +237,10 @@ impl Circuit {
     /// attempt. When the provider said to come back holds all the same.
     pub fn admit(&mut self, policy: &CircuitPolicy, now: Duration, early: bool) -> Option<Admitted> {
         match self.verdict(policy, now) {
-            Verdict::Free | Verdict::Share(_) => Some(self.admitted(false)),
+            Verdict::Free | Verdict::Share(_) => {
+                self.last_try = now;
+                Some(self.admitted(false))
+            }
             Verdict::Probe => Some(self.probe(now, false)),
             Verdict::Closed { why: Blocked::CircuitOpen, .. } if early && self.may_probe_early(now) => {
                 Some(self.probe(now, true))
@@ -256,11 +262,11 @@ impl Circuit {
             Phase::Open { .. } => self.probe(now, true),
             Phase::Probing { .. } => return None,
         };
-        Some(Admitted { tries_key: true, ..admitted })
+        Some(Admitted { tries_key: Some(self.refusals), ..admitted })
     }
 
     fn admitted(&self, is_probe: bool) -> Admitted {
-        Admitted { is_probe, epoch: self.epoch, tries_key: false }
+        Admitted { is_probe, epoch: self.epoch, tries_key: None }
     }
 
     fn may_probe_early(&self, now: Duration) -> bool {
@@ -296,7 +302,7 @@ impl Circuit {
             return;
         }
         self.in_a_row = 0;
-        if admitted.tries_key {
+        if admitted.tries_key == Some(self.refusals) {
             self.unpark();
         }
         match &mut self.phase {
@@ -377,6 +383,7 @@ impl Circuit {
     /// The key is refused or has no credit.
     pub fn park(&mut self, until: Duration) {
         self.parked_until = self.parked_until.max(until);
+        self.refusals = self.refusals.wrapping_add(1);
     }
 
     /// Another key is there, or the user wants to try.

@@ -307,7 +307,13 @@ fn only_an_attempt_with_the_refused_key_shows_that_it_is_taken_again() {
     rig.circuit.park(s(60));
     rig.at(5).succeed(before);
     assert_eq!(rig.verdict(), closed(s(60), Blocked::Parked), "it left before the key was refused");
-    let tries = rig.admit_early().unwrap();
+    let slow = rig.admit_early().unwrap();
+    let quick = rig.at(6).admit_early().unwrap();
+    rig.circuit.park(s(70));
+    rig.at(7).release(quick);
+    rig.succeed(slow);
+    assert_eq!(rig.verdict(), closed(s(70), Blocked::Parked), "it was refused once more since");
+    let tries = rig.at(8).admit_early().unwrap();
     rig.succeed(tries);
     assert_eq!(rig.verdict(), Verdict::Free);
 }
@@ -501,8 +507,8 @@ proptest! {
                 Happens::Succeed(which) => if let Some(admitted) = take(which) {
                     rig.succeed(admitted);
                     // One that went out with the refused key shows that it is taken.
-                    was_cleared = admitted.tries_key;
-                    if admitted.tries_key {
+                    was_cleared = admitted.tries_key.is_some();
+                    if was_cleared {
                         parked = rig.circuit.parked_until;
                     }
                 },

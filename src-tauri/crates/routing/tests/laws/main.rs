@@ -13,7 +13,7 @@ use routing::policy::{
     Window,
 };
 use routing::{Route, STRATEGIES, StrategyId, Target};
-use world::{Mode, Scenario, Script, Wish, World};
+use world::{Deed, Mode, Scenario, Script, Wish, World};
 
 fn target(index: usize) -> Target {
     // Two models of the first provider, one of each other.
@@ -105,6 +105,14 @@ fn limits(targets: usize) -> impl Strategy<Value = Vec<LimitRule>> {
     })
 }
 
+fn any_deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        Just(Deed::SavesSettings),
+        (0..6_usize).prop_map(Deed::ChangesKey),
+        (0..6_usize, any::<bool>()).prop_map(|(index, is_drained)| Deed::Drains(index, is_drained)),
+    ]
+}
+
 fn hedge() -> impl Strategy<Value = Option<HedgeAfter>> {
     prop_oneof![
         Just(None),
@@ -128,6 +136,7 @@ prop_compose! {
         budget in prop::option::of(1_000..200_000_i64),
         headers in prop_oneof![Just(0), 0..60_u8],
         deadline_s in 1..120_u64,
+        deeds in prop::collection::vec((0..60_000_u64, any_deed()), 0..6),
         seed in any::<u64>(),
     ) -> Scenario {
         let budgets = budget.into_iter().map(|amount| BudgetRule {
@@ -146,7 +155,7 @@ prop_compose! {
         };
         let sticky = is_sticky.then_some(Sticky { idle: Duration::from_secs(60) });
         let route = Route { hedge, sticky, ..route(scripts.len(), strategy) };
-        Scenario { policy, route, scripts, wishes, price, headers, deadline_s, seed }
+        Scenario { policy, route, scripts, wishes, deeds, price, headers, deadline_s, seed }
     }
 }
 
@@ -171,7 +180,7 @@ prop_compose! {
         let mut route = Route { hedge, ..route(scripts.len(), strategy) };
         route.targets[well].target.provider = "well".into();
         Scenario {
-            policy: Policy::default(), route, scripts, wishes, price: 1, headers: 0, deadline_s: 600, seed,
+            policy: Policy::default(), route, scripts, wishes, deeds: Vec::new(), price: 1, headers: 0, deadline_s: 600, seed,
         }
     }
 }
@@ -199,6 +208,7 @@ prop_compose! {
             route: route(scripts.len(), strategy),
             scripts,
             wishes: wishes.collect(),
+            deeds: Vec::new(),
             price: 1,
             headers: 0,
             deadline_s: 60,

@@ -52,6 +52,17 @@ pub(crate) struct Wish {
     pub acts: bool,
 }
 
+/// What the owner does in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deed {
+    /// Saves the settings anew, as they are.
+    SavesSettings,
+    /// Puts another key in for this target's provider.
+    ChangesKey(usize),
+    /// Takes the target out, or lets it in again.
+    Drains(usize, bool),
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub policy: Policy,
@@ -59,6 +70,8 @@ pub(crate) struct Scenario {
     /// In the order of the route's targets.
     pub scripts: Vec<Script>,
     pub wishes: Vec<Wish>,
+    /// When, in milliseconds, and what.
+    pub deeds: Vec<(u64, Deed)>,
     /// What a token costs; 0 is free.
     pub price: i64,
     /// Headers that tell of limits, true or not, come with so many answers in a hundred.
@@ -111,6 +124,7 @@ enum Event {
     Begins(usize, u32),
     Ends(usize, u32),
     Leaves(usize),
+    Does(usize),
 }
 
 /// What will become of an attempt.
@@ -127,7 +141,19 @@ struct Attempt {
     permit: Permit,
     fate: Fate,
     sent_ms: u64,
+    /// Counts up over everything that happens.
+    order: u64,
     is_committed: bool,
+}
+
+/// A provider's refused key.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    /// As attempts count.
+    order: u64,
+    until_ms: u64,
+    /// When it was last tried.
+    tried_ms: u64,
 }
 
 #[derive(Debug)]
@@ -152,6 +178,9 @@ pub(crate) struct World<'a> {
     /// What left us, by the limit's place in the policy: when, and how much.
     sent: Vec<Vec<(u64, u64)>>,
     probes: HashMap<Target, Vec<(usize, u32)>>,
+    /// When targets said to come back.
+    told_ms: HashMap<Target, u64>,
+    refused: HashMap<String, Refused>,
     seen: Seen,
 }
 
@@ -169,6 +198,8 @@ impl<'a> World<'a> {
             endings: HashMap::new(),
             sent: vec![Vec::new(); scenario.policy.limits.len()],
             probes: HashMap::new(),
+            told_ms: HashMap::new(),
+            refused: HashMap::new(),
             seen: Seen {
                 endings: Vec::new(),
                 retries: 0,
@@ -182,6 +213,9 @@ impl<'a> World<'a> {
             if let Some(after) = wish.leaves_after_ms {
                 world.at(wish.at_ms + after, Event::Leaves(id));
             }
+        }
+        for (index, (at_ms, _)) in scenario.deeds.iter().enumerate() {
+            world.at(*at_ms, Event::Does(index));
         }
         let mut steps = 0_u64;
         while let Some(Reverse((at_ms, _, event))) = world.events.pop() {
@@ -223,6 +257,23 @@ impl<'a> World<'a> {
             Event::Begins(id, ordinal) => self.begins(id, ordinal),
             Event::Ends(id, ordinal) => self.ends(id, ordinal),
             Event::Leaves(id) => self.leaves(id),
+            Event::Does(index) => {
+                self.does(self.scenario.deeds[index].1);
+                Ok(())
+            }
+        }
+    }
+
+    fn does(&mut self, deed: Deed) {
+        let now = self.now();
+        let target = |index: usize| &self.scenario.route.targets[index % self.scenario.scripts.len()].target;
+        match deed {
+            Deed::SavesSettings => self.router.set_policy(Arc::new(self.scenario.policy.clone()), now),
+            Deed::ChangesKey(index) => {
+                self.router.key_changed(&target(index).provider);
+                self.refused.remove(&target(index).provider);
+            }
+            Deed::Drains(index, is_drained) => self.router.drain(target(index), is_drained, now),
         }
     }
 
@@ -317,6 +368,13 @@ impl<'a> World<'a> {
             law!(probes.is_empty(), "{target} got a second probe beside {probes:?}");
             probes.push((id, permit.ordinal));
         }
+        let told_ms = self.told_ms.get(&target).copied().unwrap_or_default();
+        law!(self.now_ms >= told_ms, "{target} said to come back at {told_ms} ms, not at {}", self.now_ms);
+        if let Some(refused) = self.refused.get_mut(&target.provider).filter(|it| self.now_ms < it.until_ms) {
+            let since_ms = self.now_ms - refused.tried_ms;
+            law!(since_ms >= 1_000, "the refused key of {target} was tried again after {since_ms} ms");
+            refused.tried_ms = self.now_ms;
+        }
         self.seen.retries += u32::from(permit.why == Why::Retry);
         let fate = self.fate(&target);
         let need = self.clients[&id].need;
@@ -326,10 +384,10 @@ impl<'a> World<'a> {
             self.at(begins_ms, Event::Begins(id, ordinal));
         }
         self.at(fate.ends_ms, Event::Ends(id, ordinal));
-        let sent_ms = self.now_ms;
+        let (sent_ms, order) = (self.now_ms, self.order);
         let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
         law!(client.commits == 0, "an attempt after the client had content");
-        client.attempts.push(Attempt { permit, fate, sent_ms, is_committed: false });
+        client.attempts.push(Attempt { permit, fate, sent_ms, order, is_committed: false });
         law!(client.attempts.len() <= 2, "three attempts at once");
         let per_target = self.scenario.policy.retry.attempts_per_target as usize;
         let most = self.scenario.scripts.len() * per_target;
@@ -428,11 +486,14 @@ impl<'a> World<'a> {
 
     /// An attempt comes back.
     fn end(&mut self, id: usize, attempt: Attempt, error: Option<&Error>, has_lost: bool) {
-        let Attempt { permit, fate, sent_ms, is_committed } = attempt;
+        let Attempt { permit, fate, sent_ms, order, is_committed } = attempt;
         let need = self.clients[&id].need;
         let target = permit.target.clone();
         self.probe_is_over(id, permit.ordinal);
         self.tell_limits(&permit);
+        if !has_lost {
+            self.remember(&target, error, order, sent_ms);
+        }
         let used = Need {
             input_tokens: need.input_tokens,
             output_tokens: if error.is_none() { self.random() % (need.output_tokens + 1) } else { 0 },
@@ -490,6 +551,31 @@ impl<'a> World<'a> {
     fn probe_is_over(&mut self, id: usize, ordinal: u32) {
         for probes in self.probes.values_mut() {
             probes.retain(|probe| *probe != (id, ordinal));
+        }
+    }
+
+    /// What an answer binds us to.
+    fn remember(&mut self, target: &Target, error: Option<&Error>, order: u64, sent_ms: u64) {
+        self.order += 1;
+        let provider = &target.provider;
+        match error.map(|error| error.kind) {
+            Some(ErrorKind::RateLimited) => {
+                let asked = error.and_then(|error| error.retry_after).filter(|it| it.as_secs() <= 86_400);
+                let told_ms = self.told_ms.entry(target.clone()).or_default();
+                *told_ms = (*told_ms).max(self.now_ms + asked.map_or(0, |it| it.as_millis() as u64));
+            }
+            Some(ErrorKind::Authentication) => {
+                let tried_ms = self.refused.get(provider).map_or(sent_ms, |it| it.tried_ms.max(sent_ms));
+                let refused = Refused { order: self.order, until_ms: self.now_ms + 300_000, tried_ms };
+                self.refused.insert(provider.clone(), refused);
+                return;
+            }
+            Some(ErrorKind::Cancelled) => return,
+            _ => {}
+        }
+        // Whatever it said, it took the key; unless it left before the key was refused.
+        if self.refused.get(provider).is_some_and(|refused| refused.order < order) {
+            self.refused.remove(provider);
         }
     }
 
