@@ -41,6 +41,23 @@ notes: Array<string>, usage: UsageView | null,
  * The provider's own id of it.
  */
 provider_request_id: string | null, };
+export type Budget = { name: string,
+/**
+ * `hour`, `day`, `week` or `month`.
+ */
+per: string, amount_picousd: number, spent_picousd: number,
+/**
+ * Of requests under way.
+ */
+reserved_picousd: number, resets_at: number,
+/**
+ * Spent and reserved, of the amount; above 1 where it was overshot.
+ */
+share: number,
+/**
+ * Requests of this period whose cost is not known.
+ */
+unknown: number, };
 export type BudgetRuleView = { name: string, amount_picousd: number,
 /**
  * `hour`, `day`, `week` or `month`.
@@ -170,6 +187,7 @@ export type DecisionTask = {
  * `simple`, `standard`, `complex`.
  */
 class: string, why: string, };
+export type DrainArgs = { provider: string, model: string, is_drained: boolean, };
 /**
  * No arguments.
  */
@@ -245,6 +263,27 @@ state: string,
  * Records that could not be kept since the start.
  */
 dropped: number, message: string | null, };
+export type Limit = {
+/**
+ * `requests`, `tokens`, `input_tokens`, `output_tokens` or `concurrency`.
+ */
+counted: string,
+/**
+ * `None` for what is counted at one moment, and where the provider does not say.
+ */
+window_ms: number | null,
+/**
+ * `None` where the provider does not say.
+ */
+most: number | null, left: number,
+/**
+ * Until it is whole again if nothing more is asked.
+ */
+resets_in_ms: number | null,
+/**
+ * From the settings, and not from the provider's answers.
+ */
+is_set: boolean, };
 export type ListChatsArgs = {
 /**
  * Words to look for in titles and messages.
@@ -287,6 +326,35 @@ output_usd_per_mtok: string | null, };
  * A client just made; its key is shown this once.
  */
 export type NewClient = { id: string, name: string, key: string, };
+export type ParkArgs = { provider: string, model: string,
+/**
+ * How long it is left alone, from 1 to 10,080; left out, it is let in at once.
+ */
+minutes?: number | null, };
+/**
+ * A target, or a provider's key and account.
+ */
+export type Place = { provider: string, model: string,
+/**
+ * `closed`, `open`, `half_open` or `ramp`.
+ */
+circuit: string,
+/**
+ * The share of its traffic that it gets while it comes back, 0 to 1.
+ */
+share: number | null,
+/**
+ * What keeps requests away at this moment (`circuit_open`, `cooling`, `parked`, `limited`).
+ */
+against: string | null,
+/**
+ * For how long, where that is known.
+ */
+opens_in_ms: number | null, in_flight: number,
+/**
+ * Taken out by hand.
+ */
+is_drained: boolean, limits: Array<Limit>, };
 export type PortChangedEvent = { listening: string | null, };
 export type PortStatus = {
 /**
@@ -305,6 +373,10 @@ requested: string,
  * An address that was free a moment ago, where the requested one is taken.
  */
 suggestion: string | null, };
+/**
+ * What a target said to one small request.
+ */
+export type ProbeView = { ok: boolean, request_id: string, duration_ms: number, error: ErrorView | null, };
 export type ProviderKind = { kind: string, name: string, protocol: string,
 /**
  * Empty where it differs per user, who must then give it.
@@ -558,6 +630,22 @@ output_check: string | null,
  * Budgets that its requests count for.
  */
 budgets: Array<BudgetRuleView>, };
+/**
+ * Everything at one moment.
+ */
+export type RoutingView = {
+/**
+ * When it was so; what is said in spans counts from here.
+ */
+at: number, targets: Array<Place>,
+/**
+ * Keys and accounts as a whole; `model` is empty.
+ */
+providers: Array<Place>, budgets: Array<Budget>,
+/**
+ * Rate-limit headers that made no sense and were passed over.
+ */
+ignored_headers: number, };
 export type SaveProviderArgs = { id: string, kind: string, base_url?: string | null, protocol?: string | null,
 /**
  * `keychain`, `env:NAME` or `none`.
@@ -790,6 +878,10 @@ export interface Commands {
   "routes.list": { args: Empty; result: Array<RouteView> };
   "routes.save": { args: SaveRouteArgs; result: null };
   "routes.remove": { args: IdArgs; result: null };
+  "routing.view": { args: Empty; result: RoutingView };
+  "routing.probe": { args: TargetView; result: ProbeView };
+  "routing.park": { args: ParkArgs; result: null };
+  "routing.drain": { args: DrainArgs; result: null };
   "chats.list": { args: ListChatsArgs; result: Array<ChatView> };
   "chats.create": { args: CreateChatArgs; result: ChatView };
   "chats.get": { args: IdArgs; result: ChatTreeView };

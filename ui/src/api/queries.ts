@@ -18,7 +18,7 @@ export const queryClient = new QueryClient({
   },
 });
 
-type Read = "app.status" | "providers.kinds" | "providers.list" | "models.list" | "clients.list" | "settings.get" | "routes.list" | "chats.list" | "chats.get" | "requests.get" | "requests.list" | "requests.totals" | "requests.switches" | "health.list" | "spend.summary" | "tools.failures" | "providers.models";
+type Read = "app.status" | "providers.kinds" | "providers.list" | "models.list" | "clients.list" | "settings.get" | "routes.list" | "chats.list" | "chats.get" | "requests.get" | "requests.list" | "requests.totals" | "requests.switches" | "health.list" | "routing.view" | "spend.summary" | "tools.failures" | "providers.models";
 
 export function useRead<K extends Read>(command: K, args: Commands[K]["args"], options: { enabled?: boolean; every?: number } = {}) {
   return useQuery<Commands[K]["result"], ControlError>({
@@ -39,8 +39,8 @@ export const useProviders = () => useRead("providers.list", {});
 
 /** What each event makes old. */
 const STALE: Record<string, Read[]> = {
-  request: ["app.status", "requests.list", "requests.get", "requests.switches", "health.list", "tools.failures", "spend.summary", "chats.list"],
-  attempt: ["health.list", "app.status", "requests.list", "requests.get", "requests.switches"],
+  request: ["app.status", "requests.list", "requests.get", "requests.switches", "health.list", "routing.view", "tools.failures", "spend.summary", "chats.list"],
+  attempt: ["health.list", "routing.view", "app.status", "requests.list", "requests.get", "requests.switches"],
   config: ["app.status", "providers.list", "models.list", "settings.get", "routes.list"],
   providers: ["providers.list", "models.list", "app.status"],
   models: ["models.list", "providers.list"],

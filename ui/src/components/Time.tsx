@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { ago, exactTime, when } from "../lib/format";
 
 let now = Date.now();
@@ -43,4 +43,16 @@ export function When({ at }: { at: number }) {
       {when(at, Date.now())}
     </time>
   );
+}
+
+/** The present, each second while something counts down; still otherwise. */
+export function useSeconds(counting: boolean): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    setNow(Date.now());
+    if (!counting) return;
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [counting]);
+  return now;
 }

@@ -4,7 +4,8 @@ import { useRead } from "../api/queries";
 import { Lamp } from "../components/Lamp";
 import { Seg } from "../components/Seg";
 import { Stat, Unit } from "../components/Stat";
-import { Ago } from "../components/Time";
+import { Ago, useSeconds } from "../components/Time";
+import { Budgets } from "../features/health/Budgets";
 import { HealthTable } from "../features/health/HealthTable";
 import { LastErrors } from "../features/health/LastErrors";
 import { Timeline } from "../features/health/Timeline";
@@ -23,6 +24,8 @@ const WINDOWS: { value: Minutes; label: string }[] = [
 export function HealthScreen() {
   const [minutes, setMinutes] = useState<Minutes>("60");
   const { data: rows, error } = useRead("health.list", { minutes: Number(minutes) }, { every: 10_000 });
+  const { data: routing } = useRead("routing.view", {}, { every: 5_000 });
+  const now = useSeconds(routing !== undefined && [...routing.targets, ...routing.providers].some((p) => p.opens_in_ms !== null));
   const span = WINDOWS.find((w) => w.value === minutes)?.label ?? "";
   return (
     <>
@@ -38,7 +41,8 @@ export function HealthScreen() {
         <p className="empty">No requests in the last {span}. Start a chat, or point a tool at the port; each provider and model that answers gets its line here.</p>
       ) : (
         <div className="health-body" tabIndex={0} role="region" aria-label="Lines, switches and errors">
-          <HealthTable rows={rows ?? []} span={span} />
+          <HealthTable rows={rows ?? []} span={span} routing={routing} now={now} />
+          {routing && routing.budgets.length > 0 && <Budgets budgets={routing.budgets} />}
           <Timeline rows={rows ?? []} minutes={Number(minutes)} />
           <LastErrors rows={rows ?? []} />
           <ToolFailures minutes={Number(minutes)} />

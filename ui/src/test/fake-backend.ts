@@ -1,6 +1,6 @@
 /** A core in memory, for tests and for the page under `dev/`. It is not part of the build. */
 import { type Backend, ControlError, type EventListener } from "../api/backend";
-import type { AppStatus, ChatView, Commands, Decision, HealthRow, LampState, MessageView, ModelView, ProviderView, RequestLine, RouteView, SpendSummary, Switch, WatchItem } from "../api/bindings";
+import type { AppStatus, ChatView, Commands, Decision, HealthRow, LampState, Limit, MessageView, ModelView, Place, ProviderView, RequestLine, RouteView, RoutingView, SpendSummary, Switch, WatchItem } from "../api/bindings";
 
 type Watcher = { messageId: string; onItem(item: WatchItem): void; onLost(error: ControlError): void };
 
@@ -111,6 +111,10 @@ export class FakeBackend implements Backend {
         return { rows: full ? lines(this.now) : [], has_more: false };
       case "requests.totals":
         return full ? { requests: 1_021, cost_picousd: 1.83 * USD, unknown: 3 } : { requests: 0, cost_picousd: 0, unknown: 0 };
+      case "routing.view":
+        return full ? routing(this.now) : { at: this.now, targets: [], providers: [], budgets: [], ignored_headers: 0 };
+      case "routing.probe":
+        return { ok: true, request_id: "r1", duration_ms: 410, error: null };
       case "requests.switches":
         return full ? switches(this.now) : [];
       case "health.list":
@@ -255,6 +259,19 @@ function switches(now: number): Switch[] {
     { ...SWITCH, at: now - 660_000, from_provider: "groq", from_model: "gpt-oss-120b", to_provider: "google", to_model: "gemini-3.8-flash", error_kind: "rate_limited", http_status: 429 },
     { ...SWITCH, at: now - 1_500_000, from_provider: "groq", from_model: "gpt-oss-120b", to_provider: "google", to_model: "gemini-3.8-flash", error_kind: null, http_status: null, reason: "hedge" },
   ];
+}
+
+const PLACE: Place = { provider: "", model: "", circuit: "closed", share: null, against: null, opens_in_ms: null, in_flight: 0, is_drained: false, limits: [] };
+const LIMIT: Limit = { counted: "requests", window_ms: 60_000, most: 100, left: 71, resets_in_ms: 31_000, is_set: false };
+
+function routing(now: number): RoutingView {
+  const targets = [
+    { provider: "anthropic", model: "claude-sonnet-5", limits: [LIMIT, { ...LIMIT, counted: "input_tokens", most: 400_000, left: 232_000 }] },
+    { provider: "groq", model: "gpt-oss-120b", circuit: "open", against: "circuit_open", opens_in_ms: 41_000, limits: [{ ...LIMIT, left: 0 }, { ...LIMIT, counted: "tokens", most: 8_000, left: 960 }] },
+    { provider: "xai", model: "grok-4.7", circuit: "ramp", share: 0.25 },
+    { provider: "mistral", model: "mistral-medium-3.5", against: "parked", opens_in_ms: 1_700_000 },
+  ];
+  return { at: now, targets: targets.map((t) => ({ ...PLACE, ...t })), providers: [], ignored_headers: 0, budgets: [{ name: "daily", per: "day", amount_picousd: 8 * USD, spent_picousd: 4.71 * USD, reserved_picousd: 0.02 * USD, resets_at: now + 9 * HOUR, share: 0.59, unknown: 4 }] };
 }
 
 const ANY = { models: [], clients: [], tags: [], tasks: [], min_input_tokens: null, max_input_tokens: null, tools: null, images: null, schema: null, code: null };

@@ -1,9 +1,11 @@
 //! The rules of the lamps, in one place.
 //!
-//! A lamp speaks of what was asked of a target within the window that is shown. There are no
-//! circuits yet, so no lamp is ever `open`, `half_open` or `parked`.
+//! A lamp speaks of what was asked of a target within the window that is shown, and before that of
+//! what the router does with it now: what is kept away from requests shows so at once.
 
 use ledger::TargetHealth;
+use routing::decision::Against;
+use routing::router::{PlaceView, RouterView};
 
 use crate::types::LampState;
 
@@ -25,6 +27,25 @@ pub(crate) fn lamp(health: &TargetHealth) -> LampState {
     }
     let is_slow = health.ttft_ms.is_some_and(|ttft| ttft.p95 >= DEGRADED_TTFT_MS);
     if health.error_rate >= DEGRADED_ERROR_RATE || is_slow { LampState::Degraded } else { LampState::Ok }
+}
+
+/// What the router does with a target now, where it does anything but ask it: a target that is open,
+/// coming back or set aside, by itself or with its provider's key.
+pub(crate) fn kept_away(view: &RouterView, provider: &str, model: &str) -> Option<LampState> {
+    let own = view.targets.iter().find(|it| it.provider == provider && it.model == model);
+    let key = view.providers.iter().find(|it| it.provider == provider);
+    [own, key].into_iter().flatten().find_map(place_lamp)
+}
+
+fn place_lamp(place: &PlaceView) -> Option<LampState> {
+    match place.against {
+        _ if place.is_drained => return Some(LampState::Parked),
+        Some(Against::Parked | Against::Cooling) => return Some(LampState::Parked),
+        Some(Against::CircuitOpen) => return Some(LampState::Open),
+        Some(Against::Limited) => return Some(LampState::Degraded),
+        _ => {}
+    }
+    (place.circuit != "closed").then_some(LampState::HalfOpen)
 }
 
 /// The lamp that asks for attention first; `unknown` where there are none.
@@ -82,6 +103,45 @@ mod tests {
         assert_eq!(lamp(&health(1, 0.1, Some(300))), LampState::Degraded);
         assert_eq!(lamp(&health(0, 0.0, Some(20_000))), LampState::Degraded);
         assert_eq!(lamp(&health(3, 1.0, None)), LampState::Degraded);
+    }
+
+    #[test]
+    fn what_the_router_keeps_requests_from_shows_at_once() {
+        let place = |circuit, against| PlaceView {
+            provider: "p".to_owned(),
+            model: "m".to_owned(),
+            circuit,
+            share: None,
+            against,
+            opens_in_ms: None,
+            in_flight: 0,
+            is_drained: false,
+            health: routing::health::HealthView::default(),
+            limits: Vec::new(),
+        };
+        let view =
+            |targets, providers| RouterView { targets, providers, budgets: Vec::new(), ignored_headers: 0 };
+        for (circuit, against, expected) in [
+            ("closed", None, None),
+            ("open", Some(Against::CircuitOpen), Some(LampState::Open)),
+            ("open", None, Some(LampState::HalfOpen)),
+            ("half_open", Some(Against::Probing), Some(LampState::HalfOpen)),
+            ("ramp", None, Some(LampState::HalfOpen)),
+            ("closed", Some(Against::Cooling), Some(LampState::Parked)),
+            ("closed", Some(Against::Limited), Some(LampState::Degraded)),
+        ] {
+            assert_eq!(
+                kept_away(&view(vec![place(circuit, against)], vec![]), "p", "m"),
+                expected,
+                "{circuit}"
+            );
+        }
+        let key = PlaceView { model: String::new(), ..place("closed", Some(Against::Parked)) };
+        let both = view(vec![place("closed", None)], vec![key]);
+        assert_eq!(kept_away(&both, "p", "m"), Some(LampState::Parked), "a refused key stops all its models");
+        assert_eq!(kept_away(&both, "q", "m"), None);
+        let drained = PlaceView { is_drained: true, ..place("closed", None) };
+        assert_eq!(kept_away(&view(vec![drained], vec![]), "p", "m"), Some(LampState::Parked));
     }
 
     #[test]

@@ -24,6 +24,10 @@ macro_rules! with_commands {
             "routes.list" => routes::list(Empty) -> Vec<RouteView>;
             "routes.save" => routes::save(SaveRouteArgs) -> ();
             "routes.remove" => routes::remove(IdArgs) -> ();
+            "routing.view" => routing::view(Empty) -> RoutingView;
+            "routing.probe" => routing::probe(TargetView) -> ProbeView;
+            "routing.park" => routing::park(ParkArgs) -> ();
+            "routing.drain" => routing::drain(DrainArgs) -> ();
             "chats.list" => chats::list(ListChatsArgs) -> Vec<ChatView>;
             "chats.create" => chats::create(CreateChatArgs) -> ChatView;
             "chats.get" => chats::get(IdArgs) -> ChatTreeView;

@@ -2,6 +2,7 @@
 
 mod discovery;
 mod memory;
+mod routing;
 mod settings;
 
 use std::net::SocketAddr;

@@ -1,13 +1,19 @@
-import type { HealthRow, Quantiles } from "../../api/bindings";
+import type { CSSProperties } from "react";
+import type { HealthRow, Place, Quantiles, RoutingView } from "../../api/bindings";
 import { LampWord } from "../../components/Lamp";
 import { Line } from "../../components/Line";
 import { QuantileAxis, QuantileGlyph } from "../../components/QuantileGlyph";
 import { Sparkline } from "../../components/Sparkline";
 import { count, exactTime, NONE, percent, plural, rate, seconds } from "../../lib/format";
 import { testids } from "../../lib/testids";
+import { quotaLeft, standingOf } from "./circuit";
+import { RowMenu } from "./RowMenu";
 
 /** One row per provider and model; a provider is named once, at its first row. */
-export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string }) {
+export function HealthTable({ rows, span, routing, now }: { rows: HealthRow[]; span: string; routing?: RoutingView | undefined; now?: number }) {
+  const places = new Map((routing?.targets ?? []).map((p) => [`${p.provider}/${p.model}`, p]));
+  const keys = new Map((routing?.providers ?? []).map((p) => [p.provider, p]));
+  const since = routing && now !== undefined ? Math.max(0, now - Number(routing.at)) : 0;
   const sorted = [...rows].sort((a, b) => a.provider.localeCompare(b.provider) || Number(b.requests) - Number(a.requests));
   return (
     <div className="health-table">
@@ -20,6 +26,8 @@ export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string })
             <td className="wide" />
             <th colSpan={3} className="r">first token, s</th>
             <th colSpan={3} className="r">whole answer, s</th>
+            <td />
+            <th colSpan={2} className="wide">left of limits</th>
             <td />
           </tr>
           <tr>
@@ -34,11 +42,13 @@ export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string })
             <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
             <th className="r">p50</th><th className="r">p95</th><th className="r">p99</th>
             <th className="r">tok/s</th>
+            <th className="wide">Requests</th><th className="wide">Tokens</th>
+            <th><span className="sr-only">Actions</span></th>
           </tr>
         </thead>
         <tbody>
           {sorted.map((row, i) => (
-            <Row key={`${row.provider}/${row.model}`} row={row} named={sorted[i - 1]?.provider !== row.provider} span={span} />
+            <Row key={`${row.provider}/${row.model}`} row={row} named={sorted[i - 1]?.provider !== row.provider} span={span} place={places.get(`${row.provider}/${row.model}`)} keyPlace={keys.get(row.provider)} since={since} />
           ))}
         </tbody>
       </table>
@@ -46,12 +56,23 @@ export function HealthTable({ rows, span }: { rows: HealthRow[]; span: string })
   );
 }
 
-function Row({ row, named, span }: { row: HealthRow; named: boolean; span: string }) {
+interface RowProps {
+  row: HealthRow;
+  named: boolean;
+  span: string;
+  place: Place | undefined;
+  keyPlace: Place | undefined;
+  /** Milliseconds since the router said so. */
+  since: number;
+}
+
+function Row({ row, named, span, place, keyPlace, since }: RowProps) {
+  const standing = standingOf(place, keyPlace, since);
   return (
     <tr data-testid={testids.healthRow} data-line={`${row.provider}/${row.model}`}>
       <td>{named ? <Line provider={row.provider}>{row.provider}</Line> : <span className="sr-only">{row.provider}</span>}</td>
       <td className="cut model-cell" title={row.model}>{row.model}</td>
-      <td title={row.last_seen_at === null ? undefined : `last request ${exactTime(Number(row.last_seen_at))}`}><LampWord state={row.lamp} /></td>
+      <td title={row.last_seen_at === null ? undefined : `last request ${exactTime(Number(row.last_seen_at))}`}><LampWord state={standing?.lamp ?? row.lamp} {...(standing ? { word: standing.words } : {})} /></td>
       <td className="wide"><Sparkline values={row.sparkline.map(Number)} errors={row.error_sparkline.map(Number)} label={`requests over the last ${span}, ${plural(Number(row.requests), "request")} in all`} /></td>
       <td className="r">{count(row.requests)}</td>
       <td className="r"><ErrorRate row={row} /></td>
@@ -60,8 +81,20 @@ function Row({ row, named, span }: { row: HealthRow; named: boolean; span: strin
       <Three of={row.ttft_ms} />
       <Three of={row.duration_ms} />
       <td className="r">{rate(row.tokens_per_second)}</td>
+      <td className="wide"><Quota place={place} keyPlace={keyPlace} kind="requests" /></td>
+      <td className="wide"><Quota place={place} keyPlace={keyPlace} kind="tokens" /></td>
+      <td className="menu-cell"><RowMenu provider={row.provider} model={row.model} place={place} keyPlace={keyPlace} /></td>
     </tr>
   );
+}
+
+/** What is left, never what is gone. */
+function Quota({ place, keyPlace, kind }: { place: Place | undefined; keyPlace: Place | undefined; kind: "requests" | "tokens" }) {
+  const quota = quotaLeft(place, keyPlace, kind);
+  if (quota === null) return <span className="t3" title="No limit is set, and no answer told of one">{NONE}</span>;
+  if (quota.share === null) return <span title={quota.all}>{count(quota.left)}</span>;
+  const tone = quota.share <= 0 ? "quota out" : quota.share < 0.15 ? "quota low" : "quota";
+  return <span className={tone} style={{ "--v": `${quota.share * 100}%` } as CSSProperties} title={quota.all}><i /><span>{Math.round(quota.share * 100)}<span className="unit">%</span></span></span>;
 }
 
 const Three = ({ of }: { of: Quantiles | null }) => (

@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::error::Result;
-use crate::health::{STATUS_WINDOW_MS, lamp, worst};
+use crate::health::{STATUS_WINDOW_MS, kept_away, lamp, worst};
 use crate::types::{AppStatus, KeychainState, KeychainStatus, LedgerView, StatusArgs, TodaySpend};
 
 pub(crate) async fn status(control: &Control, args: StatusArgs) -> Result<AppStatus> {
@@ -23,6 +23,7 @@ pub(crate) async fn status(control: &Control, args: StatusArgs) -> Result<AppSta
             Default::default()
         }
     };
+    let routing = gateway.routing();
     Ok(AppStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         port: control.port(),
@@ -32,7 +33,9 @@ pub(crate) async fn status(control: &Control, args: StatusArgs) -> Result<AppSta
             unknown_count: today.unknown,
             requests: today.requests,
         },
-        worst_lamp: worst(health.iter().map(lamp)),
+        worst_lamp: worst(
+            health.iter().map(|it| kept_away(&routing, &it.provider, &it.model).unwrap_or_else(|| lamp(it))),
+        ),
         keychain: keychain_view(keychain),
         config_path: gateway.config_path().display().to_string(),
         data_dir: gateway.data_dir().display().to_string(),

@@ -6,7 +6,7 @@ use ledger::TargetHealth;
 
 use crate::control::Control;
 use crate::error::{ControlError, Result};
-use crate::health::lamp;
+use crate::health::{kept_away, lamp};
 use crate::types::{Empty, HealthArgs, HealthRow, LampState, LastErrorView, QuantilesView};
 
 /// Bars in a sparkline.
@@ -32,6 +32,10 @@ pub(crate) async fn list(control: &Control, args: HealthArgs) -> Result<Vec<Heal
                 rows.push(idle(target.provider, target.model));
             }
         }
+    }
+    let routing = control.gateway().routing();
+    for row in &mut rows {
+        row.lamp = kept_away(&routing, &row.provider, &row.model).unwrap_or(row.lamp);
     }
     Ok(rows)
 }

@@ -15,6 +15,7 @@ pub(crate) mod models;
 pub(crate) mod providers;
 pub(crate) mod requests;
 pub(crate) mod routes;
+pub(crate) mod routing;
 pub(crate) mod settings;
 pub(crate) mod spend;
 pub(crate) mod tools;

@@ -283,3 +283,42 @@ async fn a_route_is_changed_in_the_settings_and_its_comments_stay() {
     let left = core.call("routes.list", json!({})).await;
     assert_eq!((left.as_array().unwrap().len(), &left[0]["name"]), (1, &json!("new")));
 }
+
+#[tokio::test]
+async fn a_target_is_probed_parked_and_taken_out_by_hand() {
+    let core = Core::start().await;
+    let fast = json!({"provider": "rehearsal", "model": "fast"});
+    let with = |more: Value| {
+        let mut args = fast.clone();
+        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        args
+    };
+    let probe = core.call("routing.probe", fast.clone()).await;
+    assert_eq!((&probe["ok"], &probe["error"]), (&json!(true), &Value::Null), "{probe}");
+    let request = core.call("requests.get", json!({"id": probe["request_id"]})).await;
+    assert_eq!((&request["client"], &request["model"]), (&json!("probe"), &json!("fast")), "{request}");
+    assert_eq!(request["decision"]["steps"][0]["what"], "asked", "why it went there stands with it");
+
+    core.call("routing.park", with(json!({"minutes": 5}))).await;
+    let parked = core.call("routing.view", json!({})).await;
+    let place = &parked["targets"][0];
+    assert_eq!((&place["model"], &place["against"]), (&json!("fast"), &json!("parked")), "{parked}");
+    assert!(place["opens_in_ms"].as_u64().unwrap() > 4 * 60_000);
+    assert_eq!(core.call("health.list", json!({"minutes": 5})).await[0]["lamp"], "parked");
+    assert_eq!(core.call("app.status", json!({})).await["worst_lamp"], "parked");
+    core.call("routing.park", fast.clone()).await;
+    assert_eq!(core.call("routing.view", json!({})).await["targets"][0]["against"], Value::Null);
+
+    core.call("routing.drain", with(json!({"is_drained": true}))).await;
+    assert_eq!(core.call("health.list", json!({"minutes": 5})).await[0]["lamp"], "parked");
+    let refused = core.ask("routing.probe", fast.clone()).await.unwrap_err();
+    assert_eq!(refused.kind, ControlErrorKind::Invalid, "what is taken out is put back first");
+    core.call("routing.drain", with(json!({"is_drained": false}))).await;
+    assert_eq!(core.call("routing.probe", fast).await["ok"], true);
+
+    let long =
+        core.ask("routing.park", json!({"provider": "rehearsal", "model": "fast", "minutes": 0})).await;
+    assert_eq!(long.unwrap_err().kind, ControlErrorKind::Invalid);
+    let nobody = core.ask("routing.probe", json!({"provider": "nobody", "model": "m"})).await;
+    assert_eq!(nobody.unwrap_err().kind, ControlErrorKind::NotFound);
+}

@@ -1,6 +1,6 @@
 //! Tool calls and structured output in each mode, through the port, streamed and not.
 
-use ledger::{ToolFailureFilter, ToolFailed};
+use ledger::{ToolFailed, ToolFailureFilter};
 use serde_json::{Value, json};
 
 use crate::support::{End, House, Reply, Upstream, ask, chunk, good_answer, provider, read_stream, words};
