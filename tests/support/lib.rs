@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod damage;
 pub mod damaged;
 pub mod damaged_cases;
+pub mod faulty;
 pub mod judge;
 pub mod laws;
 pub mod quirks;

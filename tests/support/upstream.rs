@@ -149,7 +149,9 @@ async fn serve(
     }
 }
 
-async fn read_request(stream: &mut TcpStream) -> Result<Seen> {
+/// # Errors
+/// Where the connection closes first, or it is no HTTP.
+pub async fn read_request(stream: &mut TcpStream) -> Result<Seen> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

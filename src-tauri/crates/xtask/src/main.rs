@@ -6,6 +6,7 @@ mod bench;
 mod conformance;
 mod damaged;
 mod dist;
+mod faults;
 mod new_provider;
 mod run;
 mod setup;
@@ -38,6 +39,8 @@ enum Task {
     Damaged(damaged::Args),
     /// Run the router through simulated outages, and compare it with plain policies.
     Simulate(simulate::Args),
+    /// Let 300 agents ask through providers that fail in every way, for minutes.
+    Faults(faults::Args),
     /// Write the two files of a new provider, to be filled in.
     NewProvider(new_provider::Args),
     /// Build the package for Debian and Ubuntu.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Conformance(args) => conformance::run(&args).map(|()| true),
         Task::Damaged(args) => damaged::run(&args).map(|()| true),
         Task::Simulate(args) => simulate::run(&args).map(|()| true),
+        Task::Faults(args) => faults::run(&args).map(|()| true),
         Task::NewProvider(args) => new_provider::run(&args).map(|()| true),
         Task::Dist => dist::run().map(|()| true),
     };

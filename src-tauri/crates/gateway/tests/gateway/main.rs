@@ -16,5 +16,6 @@ mod kinds;
 mod memory;
 mod operations;
 mod port;
+mod routing;
 mod settings;
 mod support;
