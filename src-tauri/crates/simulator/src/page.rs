@@ -137,7 +137,10 @@ fn each_policy(
     axis: (&str, f64, f64),
     value: impl Fn(&Grain) -> Option<f64>,
 ) -> Option<(&'static str, String)> {
-    let runs: Vec<&Run<'_>> = runs.iter().filter(|run| run.scenario.name == scenario).collect();
+    let runs: Vec<&Run<'_>> = runs
+        .iter()
+        .filter(|run| run.scenario.name == scenario && run.policy != Policy::SignalboxEnds)
+        .collect();
     let series: Vec<Series<'_>> = runs
         .iter()
         .map(|run| Series { name: run.policy.as_str(), values: smooth(run.record.within(), &value) })

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use routing::policy::OnBreak;
 use serde::{Serialize, Serializer};
 
 use crate::pilot::{Fallback, LeastLatency, Pilot, RoundRobin, Signalbox};
@@ -14,17 +15,21 @@ use crate::world::World;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     Signalbox,
+    /// The same, where the route does not go on after an answer broke off.
+    SignalboxEnds,
     Fallback,
     RoundRobin,
     LeastLatency,
 }
 
 impl Policy {
-    pub const ALL: [Self; 4] = [Self::Signalbox, Self::Fallback, Self::RoundRobin, Self::LeastLatency];
+    pub const ALL: [Self; 5] =
+        [Self::Signalbox, Self::SignalboxEnds, Self::Fallback, Self::RoundRobin, Self::LeastLatency];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Signalbox => "Signalbox",
+            Self::SignalboxEnds => "… with `end`",
             Self::Fallback => "fallback list",
             Self::RoundRobin => "round robin",
             Self::LeastLatency => "least latency",
@@ -32,9 +37,22 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// For programs.
+    const fn id(self) -> &'static str {
+        match self {
+            Self::Signalbox => "signalbox",
+            Self::SignalboxEnds => "signalbox_end",
+            Self::Fallback => "fallback",
+            Self::RoundRobin => "round_robin",
+            Self::LeastLatency => "least_latency",
+        }
+    }
+}
+
 impl Serialize for Policy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        serializer.serialize_str(self.id())
     }
 }
 
@@ -51,6 +69,11 @@ pub fn run(scenario: &Scenario, policy: Policy, seed: u64) -> Record {
     let targets = scenario.providers.len();
     match policy {
         Policy::Signalbox => with(scenario, Signalbox::new(scenario), seed),
+        Policy::SignalboxEnds => {
+            let mut scenario = scenario.clone();
+            scenario.route.on_break = OnBreak::End;
+            with(&scenario, Signalbox::new(&scenario), seed)
+        }
         Policy::Fallback => with(scenario, Fallback::new(targets), seed),
         Policy::RoundRobin => with(scenario, RoundRobin::new(targets), seed),
         Policy::LeastLatency => with(scenario, LeastLatency::new(targets), seed),
