@@ -124,6 +124,12 @@ pub struct LimitSeen {
     pub reset: Option<Duration>,
 }
 
+impl LimitSeen {
+    /// A header whose value nobody could read: counted as ignored, and nothing else.
+    pub const UNREADABLE: Self =
+        Self { counted: Counted::Requests, window: None, limit: None, remaining: None, reset: None };
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitSource {

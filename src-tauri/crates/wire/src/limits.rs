@@ -50,7 +50,13 @@ pub struct RateLimit {
 
 /// Every limit that `headers` tell, in the order of [`Counted`] and then of the window.
 pub fn read(headers: &Headers, now: SystemTime) -> Vec<RateLimit> {
+    read_counting(headers, now).0
+}
+
+/// As [`read`], and how many values could not be meant: negative, no number, years away.
+pub fn read_counting(headers: &Headers, now: SystemTime) -> (Vec<RateLimit>, usize) {
     let mut limits: Vec<RateLimit> = Vec::new();
+    let mut unreadable = 0;
     // Azure tells a window apart from its limit.
     let mut periods: Vec<(Counted, Duration)> = Vec::new();
     for (name, value) in headers.iter() {
@@ -69,6 +75,13 @@ pub fn read(headers: &Headers, now: SystemTime) -> Vec<RateLimit> {
                 periods.extend(count(value).map(|seconds| (counted, Duration::from_secs(seconds))));
             }
         }
+        let is_read = match field {
+            Field::Limit => limit.limit.is_some(),
+            Field::Remaining => limit.remaining.is_some(),
+            Field::Reset => limit.reset.is_some(),
+            Field::Period => count(value).is_some(),
+        };
+        unreadable += usize::from(!is_read);
     }
     for limit in limits.iter_mut().filter(|limit| limit.window.is_none()) {
         limit.window =
@@ -76,7 +89,7 @@ pub fn read(headers: &Headers, now: SystemTime) -> Vec<RateLimit> {
     }
     limits.retain(|limit| limit.limit.is_some() || limit.remaining.is_some());
     limits.sort_by_key(|limit| (limit.counted, limit.window));
-    limits
+    (limits, unreadable)
 }
 
 /// How long to wait after a refusal: until the last of the limits that have nothing left is whole
@@ -166,10 +179,9 @@ fn windowed(what: &str) -> Option<(Counted, Option<Duration>)> {
 fn count(value: &str) -> Option<u64> {
     let value = value.trim();
     // Some count in fractions; a part of a request is none.
-    value
-        .parse()
-        .ok()
-        .or_else(|| value.parse::<f64>().ok().filter(|count| *count >= 0.0).map(|count| count as u64))
+    value.parse().ok().or_else(|| {
+        value.parse::<f64>().ok().filter(|count| *count >= 0.0 && count.is_finite()).map(|count| count as u64)
+    })
 }
 
 /// A reset in any of its forms, as a wait from `now` on; zero where it has passed.
@@ -309,6 +321,21 @@ mod tests {
                 (Counted::Tokens, Some(31 * 24 * 3600))
             ]
         );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_left_out_and_counted() {
+        let headers = [
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-remaining-requests", "-3"),
+            ("x-ratelimit-reset-requests", "99999999"),
+            ("x-ratelimit-limit-tokens", "unlimited"),
+            ("x-ratelimit-remaining-tokens", "inf"),
+            ("x-ratelimit-key", "no limit at all"),
+        ];
+        let (limits, unreadable) = read_counting(&headers.iter().copied().collect(), now());
+        let told = RateLimit { remaining: None, ..limit(Counted::Requests, 60, 0, None) };
+        assert_eq!((limits, unreadable), (vec![told], 4));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub(super) fn request_id_of(headers: &Headers) -> Option<String> {
 
 /// What the headers of an answer, good or bad, say of the target's limits.
 pub(super) fn limits_of(core: &Core, headers: &Headers) -> Vec<LimitSeen> {
-    let seen = limits::read(headers, core.clock.system()).into_iter().filter_map(|limit| {
+    let (limits, unreadable) = limits::read_counting(headers, core.clock.system());
+    let seen = limits.into_iter().filter_map(|limit| {
         let counted = match limit.counted {
             limits::Counted::Requests => Counted::Requests,
             limits::Counted::Tokens => Counted::Tokens,
@@ -52,7 +53,7 @@ pub(super) fn limits_of(core: &Core, headers: &Headers) -> Vec<LimitSeen> {
         let limits::RateLimit { window, limit, remaining, reset, .. } = limit;
         Some(LimitSeen { counted, window, limit, remaining, reset })
     });
-    seen.collect()
+    seen.chain(std::iter::repeat_n(LimitSeen::UNREADABLE, unreadable)).collect()
 }
 
 /// One target asked once.

@@ -237,19 +237,20 @@ fn headers_that_cannot_be_meant_are_ignored_and_counted() {
         LimitSeen { window: year, ..good },
         LimitSeen { window: Some(Duration::ZERO), ..good },
         LimitSeen { limit: None, remaining: None, ..good },
+        LimitSeen::UNREADABLE,
         LimitSeen { counted: Counted::Concurrency, ..good },
     ] {
         limits.learn(&bad, None, at(0));
         assert_eq!(limits.free_at(&need(1, 1), at(0)), Free::Now, "{bad:?}");
     }
-    assert_eq!(limits.ignored(), 7);
+    assert_eq!(limits.ignored(), 8);
     // However many windows a provider invents, what is kept is bounded.
     for seconds in 1..100 {
         let window = Some(Duration::from_secs(seconds));
         limits.learn(&LimitSeen { window, remaining: Some(60), ..good }, None, at(0));
     }
     assert_eq!(limits.view(at(0)).len(), MOST_LEARNED);
-    assert_eq!(limits.ignored(), 7 + 99 - MOST_LEARNED as u64);
+    assert_eq!(limits.ignored(), 8 + 99 - MOST_LEARNED as u64);
 }
 
 #[test]
