@@ -194,6 +194,28 @@ fn after_everything_was_down_requests_are_answered_within_one_probe_interval() {
     }
 }
 
+/// With a tenth of the agents, and providers a tenth as large, so that it takes seconds here too.
+#[test]
+fn in_no_scenario_does_a_plain_policy_lose_fewer_requests() {
+    for mut scenario in Scenario::all().unwrap() {
+        scenario.agents.count /= 10;
+        scenario.crowd.iter_mut().for_each(|crowd| crowd.count /= 10);
+        for provider in &mut scenario.providers {
+            provider.capacity /= 10;
+            provider.limits.iter_mut().for_each(|limit| limit.most /= 10);
+        }
+        let lost = |policy| {
+            let record = run(&scenario, policy, 1);
+            record.failed + record.broken
+        };
+        let ours = lost(Policy::Signalbox);
+        for plain in [Policy::Fallback, Policy::RoundRobin, Policy::LeastLatency] {
+            let theirs = lost(plain);
+            assert!(ours <= theirs, "{}: {ours}, and {} {theirs}", scenario.name, plain.as_str());
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     for seed in [1, 2, 3] {
