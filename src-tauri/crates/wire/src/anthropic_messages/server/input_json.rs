@@ -74,12 +74,11 @@ impl InputJson {
             State::Before | State::Flowing => {}
             State::Closed => out.push_str(if self.has_property { "}" } else { "{}" }),
             State::Open if self.is_cut_off() => {
-                if !self.has_property {
-                    out.push_str(&self.held);
-                } else if !self.held.trim().is_empty() {
+                // Still open behind a property: its comma has come.
+                if self.has_property {
                     self.separate(out);
-                    out.push_str(&self.held);
                 }
+                out.push_str(&self.held);
             }
             State::Open | State::Spoiled => self.wrap(out),
         }
@@ -230,10 +229,18 @@ mod tests {
 
     #[test]
     fn an_object_that_was_cut_off_stays_cut_off() {
-        for text in ["{", "{\"a\":1,\"b\":\"tex", "{\"a\":1", "{\"a\":tr", "{\"a\":{\"b\":[1,"] {
+        for text in [
+            "{",
+            "{\"a\":1,\"b\":\"tex",
+            "{\"a\":1",
+            "{\"a\":1,",
+            "{\"a\":1, ",
+            "{\"a\":1, \"",
+            "{\"a\":tr",
+            "{\"a\":{\"b\":[1,",
+        ] {
             assert_eq!(streamed(&[text]).1, text);
         }
-        assert_eq!(streamed(&["{\"a\":1,"]).1, "{\"a\":1");
     }
 
     proptest! {
