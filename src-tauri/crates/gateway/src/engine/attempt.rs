@@ -178,6 +178,7 @@ impl Attempt<'_> {
     async fn stream(&self, seen: &mut Seen) -> Result<OpenStream, Error> {
         let (response, tap) = self.send(seen).await?;
         let mut source = Source::new(response, self.provider, tap, self.sealer(seen));
+        source.set_names(seen.provider_request_id.as_deref().unwrap_or_default(), self.model);
         let mut pending = Arrived::default();
         loop {
             let from = pending.events.len();

@@ -62,6 +62,13 @@ impl Source {
         Self { response, reader, grammar, sealer, provider: provider.id.clone() }
     }
 
+    /// The names for an answer whose own were lost: an id of the request, and the model that was asked.
+    pub(super) fn set_names(&mut self, id: &str, model: &str) {
+        if let Reader::Verbatim(tap) = &mut self.reader {
+            tap.set_names(id, model);
+        }
+    }
+
     /// Whether the client gets bytes or events; known with the first frame.
     pub(super) fn lane(&self) -> Lane {
         match &self.reader {

@@ -9,6 +9,7 @@
 //! Everything that is not one of these two takes the translation lane through the canonical form.
 
 mod cut;
+mod message;
 mod request;
 pub(crate) mod spans;
 mod tap;

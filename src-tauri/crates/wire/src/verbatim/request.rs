@@ -63,6 +63,7 @@ pub fn request(
         rules.chat(&mut change, &mut tap)?;
     }
     tap.hides_done = family == anthropic_messages::FAMILY;
+    tap.mends_message = tap.hides_done;
     tap.data_lines_only = family == gemini_generate::FAMILY;
     if family == gemini_generate::FAMILY && request.stream && !asks_for_events(said.query) {
         http.query.retain(|(name, _)| name != "alt");

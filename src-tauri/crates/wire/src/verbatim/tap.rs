@@ -5,6 +5,7 @@
 //! | a whole frame, a comment, a ping | its bytes |
 //! | a line beside the data, where the client's SDK knows no such lines (Google's) | nothing |
 //! | a malformed frame | nothing; it is counted |
+//! | of Anthropic's, what cannot stand behind a malformed frame | what can: [`super::message`] |
 //! | a report of usage alone, which we and not the client asked for | nothing |
 //! | OpenAI's last word `[DONE]`, in a family that has none | nothing |
 //! | the protocol's own error | its bytes, and nothing after it |
@@ -12,6 +13,7 @@
 //! | the protocol's last word without a finish reason | nothing: it would look like a clean end |
 //! | an array's closing bracket | its bytes, once the decoder has found the end good |
 //! | a last event without its blank line | its bytes; and the blank line, where the stream was cut there |
+//! | a piece of an event, where the stream was cut | nothing |
 //! | one document instead of a stream, or the other form of stream | nothing: events only |
 
 use std::ops::Range;
@@ -22,6 +24,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::cut::{Array, Cut, Cutter, Events};
+use super::message::{Mended, Message};
 use crate::driver::{StreamCounters, StreamDriver, too_large};
 use crate::frame::{FrameTooLarge, MAX_FRAME_BYTES};
 
@@ -48,6 +51,8 @@ pub struct TapOptions {
     /// Of an event only lines that begin with `data: ` are passed on. Google's SDK takes every
     /// other line (a comment, `event:`, `data:` without its space) for a piece of JSON, and raises.
     pub data_lines_only: bool,
+    /// The stream is a message of Anthropic's, whose SDKs raise at a block that has not begun.
+    pub mends_message: bool,
 }
 
 /// Bytes for the client, in the order of the stream.
@@ -87,6 +92,8 @@ pub struct Tap {
     said_error: bool,
     is_over: bool,
     left_out: u64,
+    /// Where [`TapOptions::mends_message`].
+    message: Message,
 }
 
 impl Tap {
@@ -103,7 +110,13 @@ impl Tap {
             said_error: false,
             is_over: false,
             left_out: 0,
+            message: Message::default(),
         }
+    }
+
+    /// Where a message's own beginning is lost, it begins with this id and the name of this model.
+    pub fn set_names(&mut self, id: &str, model: &str) {
+        self.message = Message::named(id, model);
     }
 
     /// Whether the client gets the provider's bytes; where not, it needs the events encoded. Known
@@ -162,8 +175,11 @@ impl Tap {
                 }
                 keep(std::mem::take(&mut self.close), raw);
             }
-            // The cut took only the blank line: it is put back, and our word of the cut follows.
-            Err(_) if is_kept && has_content(&out[from..]) => {
+            // The cut took only the blank line: it is put back, and our word of the cut follows. What
+            // has no data yet says nothing, though its end brings the parts that were open.
+            Err(_)
+                if is_kept && self.driver.counters().frames > before.frames && has_content(&out[from..]) =>
+            {
                 self.pass([&held, &b"\n\n"[..]].concat(), 0..0, &[], raw);
             }
             Err(_) => {}
@@ -255,6 +271,17 @@ impl Tap {
 
     /// Passes a piece on, without the comma of an element in front of it that was left out.
     fn pass(&mut self, held: Vec<u8>, span: Range<usize>, bytes: &[u8], raw: &mut Vec<Piece>) {
+        if self.options.mends_message {
+            let text = if held.is_empty() { &bytes[span.clone()] } else { &held[..] };
+            match self.message.mend(text, self.driver.counters().malformed > 0) {
+                Mended::AsItIs => {}
+                Mended::Nothing => {
+                    self.left_out += 1;
+                    return;
+                }
+                Mended::Instead(mended) => return keep(mended, raw),
+            }
+        }
         let mut skipped = 0;
         if self.options.form == StreamForm::Array {
             let text = if held.is_empty() { &bytes[span.clone()] } else { &held[..] };
@@ -323,7 +350,7 @@ fn data_lines(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The payload of a piece: an event's data, or an array's element.
-fn data_of(text: &[u8]) -> Vec<u8> {
+pub(super) fn data_of(text: &[u8]) -> Vec<u8> {
     let trimmed = text.trim_ascii_start();
     if let [b'[' | b',' | b'{', ..] = trimmed {
         let start = trimmed.iter().position(|byte| *byte == b'{').unwrap_or(trimmed.len());

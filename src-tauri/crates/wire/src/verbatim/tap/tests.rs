@@ -32,10 +32,14 @@ fn copy(raw: &[Piece], piece: &str, passed: &mut Vec<u8>) {
     }
 }
 
-const ARRAY: TapOptions =
-    TapOptions { form: StreamForm::Array, hides_usage: false, data_lines_only: false, hides_done: false };
-const EVENTS: TapOptions =
-    TapOptions { form: StreamForm::Events, hides_usage: false, data_lines_only: false, hides_done: false };
+const EVENTS: TapOptions = TapOptions {
+    form: StreamForm::Events,
+    hides_usage: false,
+    data_lines_only: false,
+    hides_done: false,
+    mends_message: false,
+};
+const ARRAY: TapOptions = TapOptions { form: StreamForm::Array, ..EVENTS };
 
 const HELLO: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello\"}}]}\n\n";
 const STOP: &str =
@@ -155,4 +159,43 @@ fn where_the_clients_sdk_knows_data_alone_nothing_else_is_passed_on() {
         )
     );
     assert_eq!(passed_on(TapOptions::default(), NOISY), NOISY);
+}
+
+#[test]
+fn a_text_whose_start_was_malformed_is_passed_on_with_a_start() {
+    let event = |kind: &str, rest: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{rest}}}\n\n");
+    let start = event("message_start", ",\"message\":{\"id\":\"m\",\"model\":\"c\",\"content\":[]}");
+    let malformed = "event: content_block_start\ndata: {\"type\":\"content_blo\n\n";
+    let delta =
+        event("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}");
+    let rest = [
+        event("content_block_stop", ",\"index\":0"),
+        event("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}"),
+        event("message_stop", ""),
+    ];
+    let options = TapOptions { mends_message: true, ..EVENTS };
+    let rest = rest.concat();
+    let pieces = [start.as_str(), malformed, &delta, &rest];
+    let (passed, outcome, tap) = tapped(ProtocolId::AnthropicMessages, options, &pieces);
+    outcome.unwrap();
+    assert_eq!(tap.left_out(), 1);
+    let begun =
+        event("content_block_start", ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}");
+    assert_eq!(passed.replace(&begun, ""), [start, delta, rest].concat());
+    assert!(passed.contains(&begun), "{passed}");
+}
+
+/// Where the end of the stream ends an item, it brings a part; but the piece of an event in front of it
+/// brought none, and an SDK reads JSON from an event without data.
+#[test]
+fn a_cut_event_is_kept_from_the_client_whatever_the_end_brings() {
+    let begin =
+        "data: {\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"status\":\"in_progress\"}}\n\n";
+    let item = "data: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":\
+        {\"id\":\"a\",\"type\":\"apply_patch_call\",\"status\":\"in_progress\"}}\n\n";
+    for cut in ["event: response.apply_patch_call_operation_di", "data", "data: {\"type\":\"response.out"] {
+        let (passed, outcome, _) = tapped(ProtocolId::OpenaiResponses, EVENTS, &[begin, item, cut]);
+        assert_eq!(outcome.unwrap_err().kind, ErrorKind::Truncated);
+        assert_eq!(passed, [begin, item].concat());
+    }
 }
