@@ -3,7 +3,8 @@
 //! Afterwards the ledger must say of each request what its client saw.
 //!
 //! Each kind of damage is drawn for [`PER_KIND`] streams of each protocol;
-//! `SIGNALBOX_DAMAGE=all` takes every stream.
+//! `SIGNALBOX_DAMAGE=all` takes every stream, `SIGNALBOX_DAMAGE_ONLY` those whose title has the words of one of its lines
+//! (`openai-chat over cohere-chat: cut, reset`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +16,14 @@ use signalbox_tests::chat_client::{Shown, ask};
 use signalbox_tests::daemon::Daemon;
 use signalbox_tests::damaged::{Expected, Kind};
 use signalbox_tests::damaged_cases::{
-    self, Case, LEFT_OUT, PROTOCOLS, Streams, draw, settings, start_upstream,
+    self, Case, LEFT_OUT, Only, PROTOCOLS, Streams, draw, settings, start_upstream,
 };
 use signalbox_tests::reading::at_client::{self, Answer};
 
 /// Streams of each protocol per form of a kind of damage, so that a run stays about a minute.
 const PER_KIND: usize = 25;
+
+const DIALECT: &str = "openai-chat";
 
 /// Requests under way at once.
 const AT_ONCE: usize = 48;
@@ -29,7 +32,10 @@ const AT_ONCE: usize = 48;
 async fn damaged_streams_are_shown_as_far_as_they_go_and_noise_costs_nothing() -> Result<()> {
     let Some(streams) = damaged_cases::streams() else { return Ok(()) };
     let takes_all = std::env::var("SIGNALBOX_DAMAGE").as_deref() == Ok("all");
-    let cases = Arc::new(draw(&streams, if takes_all { usize::MAX } else { PER_KIND }, ""));
+    let mut cases = draw(&streams, if takes_all { usize::MAX } else { PER_KIND }, "");
+    let only = Only::asked_for();
+    cases.retain(|case| only.has(&case.title(DIALECT)));
+    let cases = Arc::new(cases);
     let upstream = start_upstream(Arc::clone(&cases)).await?;
     // Thousands of failed requests are no news.
     let environment = [("SIGNALBOX_DAMAGED_KEY", "sk-damaged"), ("SIGNALBOX_LOG", "error")];
@@ -70,7 +76,9 @@ fn judge(
         count.1 += 1;
         match judge_case(case, shown, rows) {
             Ok(()) => count.0 += 1,
-            Err(error) => wrong.push(format!("{}\n    {}", case.name(), shorten(&format!("{error:#}")))),
+            Err(error) => {
+                wrong.push(format!("{}\n    {}", case.title(DIALECT), shorten(&format!("{error:#}"))))
+            }
         }
     }
     print_table(streams, cases, &table);

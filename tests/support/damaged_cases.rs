@@ -79,6 +79,21 @@ impl Case {
     pub fn name(&self) -> String {
         format!("{} ({}), {}, {}", self.kind.name(), self.form, self.record.provider, self.record.id)
     }
+
+    /// By which a report names the case where a client of `dialect` asks for it.
+    pub fn title(&self, dialect: &str) -> String {
+        format!("{dialect} over {}: {}", self.protocol, self.name())
+    }
+
+    /// What the provider says, its bytes as text, for a reader who looks for the cause of a failure.
+    pub fn shown(&self) -> String {
+        let steps = self.damaged().map(|damaged| damaged.steps).unwrap_or_default();
+        let words = steps.iter().map(|step| match step {
+            Step::Send(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => format!("{other:?}"),
+        });
+        words.collect::<Vec<_>>().join("\n")
+    }
 }
 
 fn is_usable(record: &Record) -> bool {
@@ -115,6 +130,25 @@ pub fn draw(streams: &Streams, per_kind: usize, seed: &str) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// What titles are wanted, where not all are: each line of `SIGNALBOX_DAMAGE_ONLY` is a piece of some.
+#[derive(Debug, Clone)]
+pub struct Only(Option<String>);
+
+impl Only {
+    pub fn asked_for() -> Self {
+        Self(std::env::var("SIGNALBOX_DAMAGE_ONLY").ok().filter(|only| !only.is_empty()))
+    }
+
+    /// Whether somebody looks at single cases.
+    pub fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub fn has(&self, title: &str) -> bool {
+        self.0.as_ref().is_none_or(|only| only.lines().any(|piece| title.contains(piece)))
+    }
 }
 
 /// Answers `case-N.` in a request's path or body with that case.

@@ -16,6 +16,10 @@ pub(crate) struct Args {
     /// recorded stream in each.
     #[arg(long, default_value = "12", value_name = "NUMBER")]
     per_kind: String,
+    /// Of all cases those whose title has these words, as a failed run prints them; what was said and what
+    /// was seen is printed of those that fail, and the page is not written. May be given several times.
+    #[arg(long, value_name = "WORDS")]
+    only: Vec<String>,
 }
 
 /// A line of what `tests/sdk_damaged.rs` wrote.
@@ -39,7 +43,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         fs::remove_file(&file)?;
     }
     let mut command = test::through_sdks("sdk_damaged")?;
-    let outcome = sh::run(command.env("SIGNALBOX_DAMAGED", &file).env("SIGNALBOX_DAMAGE", &args.per_kind));
+    command.env("SIGNALBOX_DAMAGED", &file).env("SIGNALBOX_DAMAGE", &args.per_kind);
+    if !args.only.is_empty() {
+        command.env("SIGNALBOX_DAMAGE", "all").env("SIGNALBOX_DAMAGE_ONLY", args.only.join("\n"));
+        return sh::run(command.args(["--", "--nocapture"]));
+    }
+    let outcome = sh::run(&mut command);
     if !file.exists() {
         outcome?;
         println!("skipped: the recorded corpus is not beside the project (../shared/corpus)");
@@ -57,15 +66,22 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn page(cells: &[Cell], per_kind: &str) -> String {
     let all = sum(cells.iter());
-    let drawn =
-        if per_kind == "all" { "every recorded stream".into() } else { format!("{per_kind} streams") };
+    let drawn = if per_kind == "all" {
+        "For each form of each kind of damage, every recorded stream of each protocol that has a place for it is \
+         asked for in every dialect; where the damage falls is drawn by a fixed seed."
+            .to_owned()
+    } else {
+        format!(
+            "For each form of each kind of damage, {per_kind} streams of each protocol are drawn by a fixed seed, \
+             for each dialect others."
+        )
+    };
     let mut page = format!(
         "# Damaged streams\n\n\
          Made by `cargo xtask damaged --per-kind {per_kind}` from a run of `tests/sdk_damaged.rs`; do not edit.\n\n\
          Recorded streams, damaged in the sixteen ways in which providers, relays and networks damage them \
          (`tests/support/damaged.rs`), go through the real `signalboxd` to the official SDKs of OpenAI, Anthropic \
-         and Google for Python. For each form of each kind of damage, {drawn} of each protocol are drawn by a \
-         fixed seed, for each dialect others. A case passes where the SDK hands on everything that had arrived, and \
+         and Google for Python. {drawn} A case passes where the SDK hands on everything that had arrived, and \
          then raises (in a stream of Responses: hands on the failure as an event), never a clean end; where the \
          damage took nothing away, everything must be equal to the undamaged answer, with its end and its counts; \
          a refusal must raise the right class with the right status, and with `retry-after` where there is a wait.\n\n\
@@ -113,7 +129,9 @@ const EXCEPTIONS: &str = "
 - A dash: the stream has no place for that damage. A binary stream (Bedrock) has no lines; there, a malformed chunk is a message with broken JSON and good checksums, because behind a bad checksum nobody knows where the next message begins, and the stream ends with an error.
 - `anthropic-programmatic-tool-calling.1.chunks`, `azure-reasoning-encrypted-content.1.chunks`, `spliced-message-start.chunks`: fixtures of several answers strung together, which are no one stream.
 - `langchaingo/llms/googleai/testdata/TestGoogleAI…` and `test_gemini_token_counts_streaming` where Google's dialect goes to Google: recorded with numbers in the place of words (`enum-encoding=int`), which Google's own SDK cannot read from Google either. In the other dialects they are in the table.
-- Google's dialect has whole calls only: a call that was still growing where the stream was cut is not shown.
+- Google's dialect has whole calls only: a call that was still growing where the stream was cut is not shown, and neither is one that lost a piece of its arguments where the gateway can tell (Responses say them twice); the answer then fails.
+- Anthropic's SDKs read a call's arguments as they grow, and raise at what is no JSON: arguments that lost a piece in their middle come as a string, `arguments`, behind the properties in front of it. No word is missing.
+- Google's dialect and Responses have no word for an end in calls: where the damaged chunk was the only one to name a call, the answer ends like any other.
 - Converse streams are cut, split and broken as they stand; comments are messages of a type that nobody knows.
 ";
 
