@@ -3,7 +3,8 @@
 //! raises (or, in a stream of Responses, hands on as an event), and noise costs nothing.
 //!
 //! `tests/sdk/python/damaged.py` tells what each SDK saw; the same plain reading that says what the
-//! damaged stream holds says what those events hold, and the two are compared here. Like `sdk.rs`
+//! damaged stream holds says what those events hold, and the two are compared here. Anthropic's SDK also
+//! puts the events together with its own helper, which must not raise. Like `sdk.rs`
 //! it needs what `cargo xtask test` prepares. [`PER_KIND`] streams are drawn for each form of each
 //! kind, protocol and dialect; `SIGNALBOX_DAMAGE` asks for another number, or `all`, and
 //! `SIGNALBOX_DAMAGE_ONLY` for those whose title has the words of one of its lines (`anthropic-messages over openai-chat:
@@ -52,6 +53,8 @@ struct Seen {
     lane: Option<String>,
     events: Vec<Value>,
     error: Option<Raised>,
+    /// What the SDK's own helper raised that puts the events together.
+    helper: Option<Raised>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -166,6 +169,14 @@ fn judge_case(case: &Case, dialect: &str, seen: &Seen) -> Result<()> {
     if let Some(raised) = &seen.error {
         ensure!(raised.is_own, "the SDK itself broke: {} {}", raised.class, raised.message);
     }
+    if let Some(raised) = &seen.helper {
+        ensure!(
+            has_hole_in_a_call(case, raised),
+            "the SDK's helper broke: {} {}",
+            raised.class,
+            raised.message
+        );
+    }
     let Damaged { expected, .. } = case.damaged().context("no damage")?;
     let body = match expected {
         Expected::Refusal { status, code, wait } => return judge_refusal(dialect, seen, status, code, wait),
@@ -179,6 +190,15 @@ fn judge_case(case: &Case, dialect: &str, seen: &Seen) -> Result<()> {
     } else {
         judge_broken(dialect, seen, &shown, &expected)
     }
+}
+
+/// Where Anthropic itself speaks to its SDK, a lost piece of a call's arguments leaves what is no JSON. The
+/// pieces in front of it are out by then, so nobody can mend it; the helper says so in words of its own.
+fn has_hole_in_a_call(case: &Case, raised: &Raised) -> bool {
+    let is_own = case.protocol == "anthropic-messages" && case.kind == Kind::MalformedChunk && case.form == 1;
+    is_own
+        && raised.class == "ValueError"
+        && raised.message.starts_with("Unable to parse tool parameter JSON")
 }
 
 /// What the SDK's events hold. In the verbatim lane they are the provider's own words.
@@ -345,6 +365,25 @@ fn by_path(text: &str) -> BTreeMap<String, Value> {
     }
 }
 
+#[test]
+fn arguments_with_a_hole_are_the_same_in_anthropics_dialect_only_where_no_word_is_missing() {
+    let call = |text: &str| vec![("f".to_owned(), text.to_owned())];
+    let said = "{\"a\": 1, \"b\" 2}";
+    let whole = json!({"a": 1, "arguments": " \"b\" 2}"}).to_string();
+    assert!(is_same_input(&call(&whole), &call(said)));
+    assert!(is_same_input(&call(&json!({"arguments": "{\"a\" 1}"}).to_string()), &call("{\"a\" 1}")));
+    for wrong in [
+        json!({"a": 1, "arguments": " 2}"}),
+        json!({"a": 2, "arguments": " \"b\" 2}"}),
+        json!({"arguments": " \"b\" 2}"}),
+        json!({"a": 1, "rest": " \"b\" 2}"}),
+        json!({"a": 1}),
+    ] {
+        assert!(!is_same_input(&call(&wrong.to_string()), &call(said)), "{wrong}");
+    }
+    assert!(!is_same_input(&[], &call(said)));
+}
+
 // === the table ===
 
 /// All there is to know of a failure.
@@ -353,7 +392,7 @@ fn print_case(case: &Case, seen: &Seen) {
     for event in &seen.events {
         println!("{event}");
     }
-    println!("--- and raised {:?}; the lane was {:?}\n", seen.error, seen.lane);
+    println!("--- and raised {:?}, the helper {:?}; the lane was {:?}\n", seen.error, seen.helper, seen.lane);
 }
 
 fn print_table(table: &Table) {

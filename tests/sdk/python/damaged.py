@@ -4,7 +4,8 @@
 
 The plan, written by tests/sdk_damaged.rs, names the port, a client key and the models to ask for. For
 each a line goes to standard output: every event that the SDK handed on, as its own type says it, the
-lane that the answer took, and the exception that the SDK raised, if it did.
+lane that the answer took, the exception that the SDK raised, if it did, and the one that its helper raised
+which puts the events together, where it has one (`messages.stream`).
 """
 
 import json
@@ -24,7 +25,7 @@ def chat(plan):
         base_url=plan["base_url"] + "/v1", api_key=plan["api_key"], max_retries=0, timeout=TIMEOUT_SECONDS
     )
 
-    def ask(model):
+    def ask(model, seen):
         raw = client.chat.completions.with_raw_response.create(
             model=model,
             messages=[{"role": "user", "content": "Hi"}],
@@ -43,7 +44,7 @@ def responses(plan):
         base_url=plan["base_url"] + "/v1", api_key=plan["api_key"], max_retries=0, timeout=TIMEOUT_SECONDS
     )
 
-    def ask(model):
+    def ask(model, seen):
         yield from with_lane(client.responses.with_raw_response.create(model=model, input="Hi", stream=True))
 
     return ask, openai.APIError
@@ -51,16 +52,26 @@ def responses(plan):
 
 def messages(plan):
     import anthropic
+    from anthropic.lib.streaming._messages import accumulate_event
 
     client = anthropic.Anthropic(
         base_url=plan["base_url"], api_key=plan["api_key"], max_retries=0, timeout=TIMEOUT_SECONDS
     )
 
-    def ask(model):
+    def ask(model, seen):
         raw = client.messages.with_raw_response.create(
             model=model, max_tokens=1000, messages=[{"role": "user", "content": "Hi"}], stream=True
         )
-        yield from with_lane(raw)
+        yield raw.headers.get("x-signalbox-lane")
+        together, inputs = None, {}
+        for event in raw.parse():
+            yield event.to_dict(mode="json")
+            if "helper" in seen:
+                continue
+            try:
+                together = accumulate_event(event=event, current_snapshot=together, json_bufs=inputs)
+            except Exception as error:  # noqa: BLE001 (whatever it raises is what is to be told)
+                seen["helper"] = failure(error, anthropic.APIError)
 
     return ask, anthropic.APIError
 
@@ -73,7 +84,7 @@ def generate(plan):
     client = genai.Client(api_key=plan["api_key"], http_options=options)
     config = types.GenerateContentConfig(thinking_config=types.ThinkingConfig(include_thoughts=True))
 
-    def ask(model):
+    def ask(model, seen):
         yield None
         for chunk in client.models.generate_content_stream(model=model, contents="Hi", config=config):
             # Its own note of the headers is none of the answer's.
@@ -115,7 +126,7 @@ def failure(error, own):
 def see(ask, own, model):
     seen = {"model": model, "lane": None, "events": [], "error": None}
     try:
-        stream = ask(model)
+        stream = ask(model, seen)
         seen["lane"] = next(stream)
         for event in stream:
             seen["events"].append(event)

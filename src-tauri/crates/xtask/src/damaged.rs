@@ -130,7 +130,7 @@ const EXCEPTIONS: &str = "
 - `anthropic-programmatic-tool-calling.1.chunks`, `azure-reasoning-encrypted-content.1.chunks`, `spliced-message-start.chunks`: fixtures of several answers strung together, which are no one stream.
 - `langchaingo/llms/googleai/testdata/TestGoogleAI…` and `test_gemini_token_counts_streaming` where Google's dialect goes to Google: recorded with numbers in the place of words (`enum-encoding=int`), which Google's own SDK cannot read from Google either. In the other dialects they are in the table.
 - Google's dialect has whole calls only: a call that was still growing where the stream was cut is not shown, and neither is one that lost a piece of its arguments where the gateway can tell (Responses say them twice); the answer then fails.
-- Anthropic's SDKs read a call's arguments as they grow, and raise at what is no JSON: arguments that lost a piece in their middle come as a string, `arguments`, behind the properties in front of it. No word is missing.
+- Anthropic's SDKs read a call's arguments as they grow, and raise at what is no JSON: arguments that lost a piece in their middle come as a string, `arguments`, behind the properties in front of it. No word is missing. Where Anthropic itself answers, the pieces are out before one is lost, and the helper that puts a stream together (`messages.stream`) says that the arguments are no JSON; anything else it must put together in every case.
 - Google's dialect and Responses have no word for an end in calls: where the damaged chunk was the only one to name a call, the answer ends like any other.
 - Converse streams are cut, split and broken as they stand; comments are messages of a type that nobody knows.
 ";
