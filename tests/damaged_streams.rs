@@ -77,7 +77,7 @@ fn judge(
         match judge_case(case, shown, rows) {
             Ok(()) => count.0 += 1,
             Err(error) => {
-                wrong.push(format!("{}\n    {}", case.title(DIALECT), shorten(&format!("{error:#}"))))
+                wrong.push(format!("{}\n    {}", case.title(DIALECT), shorten(&format!("{error:#}"))));
             }
         }
     }

@@ -334,16 +334,15 @@ fn is_same_input(got: &[(String, String)], said: &[(String, String)]) -> bool {
 /// rest of it as a string under a name of ours.
 fn is_with_rest(got: &str, said: &str) -> bool {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(got) else { return false };
-    let Some(name) = fields.keys().last().cloned() else { return false };
+    let Some(name) = fields.keys().next_back().cloned() else { return false };
     let Some(Value::String(rest)) = fields.remove(&name) else { return false };
     let Some(good) = said.strip_suffix(&rest) else { return false };
     // Behind the last good property stood its comma.
     let good = good.trim_end().strip_suffix(',').unwrap_or(good);
-    let has_all = match fields.is_empty() {
-        true => good.is_empty(),
-        false => {
-            serde_json::from_str(&format!("{good}}}")).is_ok_and(|good: Map<String, Value>| good == fields)
-        }
+    let has_all = if fields.is_empty() {
+        good.is_empty()
+    } else {
+        serde_json::from_str(&format!("{good}}}")).is_ok_and(|good: Map<String, Value>| good == fields)
     };
     name == if fields.contains_key("arguments") { "arguments_rest" } else { "arguments" } && has_all
 }
