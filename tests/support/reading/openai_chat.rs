@@ -173,9 +173,13 @@ fn thought(message: &Value) -> String {
 fn read_call(piece: &Value, calls: &mut Vec<CallReading>) {
     let id = text(&piece["id"]).unwrap_or_default();
     let index = piece["index"].as_u64();
-    let function = &piece["function"];
-    let name = text(&function["name"]).unwrap_or_default();
-    let arguments = match &function["arguments"] {
+    // A tool with free-form input has another word for each; Snowflake has both fields in every call.
+    let (called, said) = match (&piece["function"], &piece["custom"]) {
+        (Value::Null, custom @ Value::Object(_)) => (custom, "input"),
+        (function, _) => (function, "arguments"),
+    };
+    let name = text(&called["name"]).unwrap_or_default();
+    let arguments = match &called[said] {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         object => object.to_string(),

@@ -113,7 +113,9 @@ impl Work<'_> {
             };
             let fate = self.fate(part, message.role, is_last, refuses)?;
             if matches!(fate, Fate::Stays) && inner.is_none() {
-                settled.iter_mut().for_each(|settled| settled.push(part.clone()));
+                if let Some(settled) = &mut settled {
+                    settled.push(part.clone());
+                }
                 continue;
             }
             let settled = settled.get_or_insert_with(|| parts[..at].to_vec());

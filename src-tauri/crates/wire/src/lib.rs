@@ -13,6 +13,7 @@ pub mod bedrock_converse;
 mod charges;
 pub mod cohere_chat;
 pub mod counting;
+mod custom_tools;
 pub mod driver;
 pub mod embeddings;
 mod emit;
@@ -161,7 +162,8 @@ pub trait Protocol: Send + Sync {
             part: &|part| self.is_own_part(part),
             server_calls: self.names_server_calls(),
         };
-        foreign_parts::encode(request, own, |request| {
+        let request = custom_tools::said_to(self.id(), request, target.quirks);
+        foreign_parts::encode(&request, own, |request| {
             provider_tools::encode(request, self.vendor(), is_own, |request| self.encode(request, target))
         })
     }

@@ -112,7 +112,12 @@ mod tests {
     /// A tool's family, what it is, its name in a note, and other protocols that know it too.
     fn kinds() -> Vec<(&'static str, Value, &'static str, &'static [ProtocolId])> {
         vec![
-            ("openai-chat", json!({"type": "custom", "custom": {"name": "patch"}}), "patch", &[]),
+            (
+                "openai-chat",
+                json!({"type": "custom", "custom": {"name": "patch"}}),
+                "patch",
+                &[ProtocolId::OpenaiResponses],
+            ),
             ("openai-chat", json!({"type": "openrouter:web_search"}), "openrouter:web_search", &[]),
             ("openai-chat", json!({"type": "google_search"}), "google_search", &[ProtocolId::GeminiGenerate]),
             ("openai-responses", json!({"type": "custom", "name": "apply_patch"}), "apply_patch", &[]),

@@ -52,6 +52,9 @@ pub struct Quirks {
     pub google_signatures: bool,
     /// openai-chat: reads images and documents in a tool's message, where others take text alone.
     pub tool_media: bool,
+    /// openai-chat: takes what only OpenAI's own API has: tools with free-form input (`custom`), and of a
+    /// request of Responses its `metadata`, `prompt_cache_key`, `safety_identifier` and `store`.
+    pub openai_extras: bool,
     /// Whose signatures of thought it makes and takes back, where not its own alone: `anthropic` for
     /// every seller of Claude.
     pub signature_maker: Option<String>,

@@ -190,6 +190,8 @@ impl Rules<'_> {
             done_without_finish_reason: _,
             // The client's own choice, at a provider that it knows.
             tool_media: _,
+            // A client of the same family says them in the provider's own words.
+            openai_extras: _,
             // The client has the field from the provider and writes it back itself.
             google_signatures: _,
         } = self.quirks;

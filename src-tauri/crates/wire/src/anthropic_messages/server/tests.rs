@@ -512,8 +512,13 @@ fn every_kind_of_error_has_its_status_and_type() {
         ErrorKind::Cancelled => (503, "api_error"),
     };
     for kind in ErrorKind::ALL {
-        // A provider's missing key is told apart from a client's wrong one.
-        let origin = if kind == ErrorKind::Authentication { Origin::Caller } else { Origin::Gateway };
+        // A provider's missing key is told apart from a client's wrong one, and its open bill from a
+        // budget of the user's own.
+        let origin = match kind {
+            ErrorKind::Authentication => Origin::Caller,
+            ErrorKind::QuotaExhausted => Origin::Provider,
+            _ => Origin::Gateway,
+        };
         let (status, body) =
             AnthropicMessages.encode_error(&Error::new(kind, origin, "Why."), Some("request-1"));
         let body: Value = serde_json::from_slice(&body).unwrap();

@@ -14,10 +14,14 @@ use super::media::{audio, data_url};
 use crate::json::{merge_missing, put};
 use crate::notes::{self, Note};
 use crate::openai_chat::types::{FAMILY, FUNCTION_PREFIX};
+use crate::openai_responses::FAMILY as RESPONSES;
 use crate::{Quirks, TargetContext, function_tools};
 
 /// Fields of an earlier answer that only its own provider takes back.
 const ECHOED_REASONING: &str = "reasoning_details";
+
+/// Fields that mean the same in OpenAI's Responses, whose clients set them there.
+const SHARED: [&str; 4] = ["metadata", "prompt_cache_key", "safety_identifier", "store"];
 
 /// The body, and what of the request it does not say.
 pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Result<(Value, Vec<Note>), Error> {
@@ -179,6 +183,13 @@ fn write_back(body: &mut Map<String, Value>, extensions: &Extensions, quirks: &Q
             },
             "reasoning" if body.contains_key("reasoning_effort") => {}
             _ => drop(body.insert(name.clone(), value.clone())),
+        }
+    }
+    if quirks.openai_extras {
+        for name in SHARED {
+            if let Some(value) = extensions.field(RESPONSES, name).filter(|value| !value.is_null()) {
+                body.entry(name).or_insert_with(|| value.clone());
+            }
         }
     }
 }

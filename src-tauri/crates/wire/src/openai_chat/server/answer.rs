@@ -5,6 +5,7 @@ use canonical::{ChatResponse, Choice, Content, Extensions, FinishReason, Usage};
 use serde_json::{Map, Value, json};
 
 use crate::AnswerContext;
+use crate::custom_tools;
 use crate::json::merge_missing;
 use crate::openai_chat::types::{FAMILY, MESSAGE_PREFIX};
 
@@ -55,12 +56,15 @@ fn choice(choice: &Choice) -> Value {
 fn message(choice: &Choice) -> Value {
     let (mut text, mut thought, mut refusal) = (String::new(), String::new(), String::new());
     let (mut calls, mut images) = (Vec::new(), Vec::new());
-    for part in &choice.parts {
+    for (at, part) in choice.parts.iter().enumerate() {
         match &part.content {
             Content::Text(more) => text.push_str(more),
             Content::Reasoning(reasoning) => thought.push_str(&reasoning.text),
             Content::Refusal(more) => refusal.push_str(more),
             // A call that the provider answers itself is not the client's to answer.
+            Content::ToolCall(call) if custom_tools::is_custom_part(&choice.extensions, at) => {
+                calls.push(custom_tools::chat_call_of(&call.id, &call.name, &call.arguments));
+            }
             Content::ToolCall(call) if !call.is_server_side => calls.push(tool_call(call)),
             Content::Opaque(opaque) => calls.extend(custom_call(opaque)),
             Content::Image(media) => images.extend(image(media)),

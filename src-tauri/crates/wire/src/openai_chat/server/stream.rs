@@ -9,7 +9,9 @@ use canonical::{Error, FinishReason, PartDelta, PartKind, StreamEvent, Usage};
 use serde_json::{Map, Value, json};
 
 use super::{answer, error};
+use crate::custom_tools;
 use crate::openai_chat::types::{FAMILY, MESSAGE_PREFIX};
+use crate::openai_responses::FAMILY as RESPONSES;
 use crate::{AnswerContext, StreamEncoder};
 
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Encoder {
     system_fingerprint: Option<String>,
     /// Parts whose deltas are passed on.
     parts: BTreeMap<u32, Place>,
+    /// Parts that are calls with free-form input, as Responses' fields say ahead of them.
+    customs: BTreeSet<u32>,
     /// How many tool calls each choice has shown.
     calls: BTreeMap<u32, u32>,
     /// Choices whose first delta, with the role, was sent.
@@ -54,6 +58,8 @@ enum Form {
     Prose(&'static str),
     /// A tool call, by its number within the choice.
     Call(u32),
+    /// One with free-form input.
+    Custom(u32),
 }
 
 impl Encoder {
@@ -65,6 +71,7 @@ impl Encoder {
             context: context.clone(),
             system_fingerprint: None,
             parts: BTreeMap::new(),
+            customs: BTreeSet::new(),
             calls: BTreeMap::new(),
             begun: BTreeSet::new(),
             waiting: BTreeMap::new(),
@@ -83,6 +90,13 @@ impl Encoder {
             PartKind::Refusal => Form::Prose("refusal"),
             // The provider answers it itself; to the client it would be a call nobody declared.
             PartKind::ToolCall { is_server_side: true, .. } | PartKind::Audio { .. } => return,
+            PartKind::ToolCall { id, name, .. } if self.customs.contains(&index) => {
+                let number = self.next_call(choice);
+                let mut call = custom_tools::chat_call_of(id, name, "");
+                call["index"] = number.into();
+                self.delta(choice, "tool_calls", json!([call]), out);
+                Form::Custom(number)
+            }
             PartKind::ToolCall { id, name, .. } => {
                 let number = self.next_call(choice);
                 let call = json!({
@@ -125,6 +139,10 @@ impl Encoder {
             }
             (Form::Call(number), PartDelta::Arguments(pieces)) => {
                 let call = json!({"index": number, "function": {"arguments": pieces}});
+                self.delta(choice, "tool_calls", json!([call]), out);
+            }
+            (Form::Custom(number), PartDelta::Arguments(pieces)) => {
+                let call = json!({"index": number, "custom": {"input": pieces}});
                 self.delta(choice, "tool_calls", json!([call]), out);
             }
             (Form::Call(number), PartDelta::Signature(signature)) => {
@@ -264,6 +282,9 @@ impl StreamEncoder for Encoder {
             StreamEvent::Usage(usage) => self.usage = Some(Usage::clone(usage)),
             StreamEvent::Extension { choice, family, fields } if family == FAMILY => {
                 self.extension(*choice, fields, out);
+            }
+            StreamEvent::Extension { family, fields, .. } if family == RESPONSES => {
+                self.customs.extend(custom_tools::parts_in(fields));
             }
             StreamEvent::Extension { .. } => {}
             StreamEvent::Finish { choice, reason, .. } => self.finish(*choice, *reason, out),

@@ -27,7 +27,7 @@ const MIN_OUTPUT_TOKENS: u64 = 16;
 const STORED: [&str; 3] = ["previous_response_id", "conversation", "background"];
 
 /// Fields that mean the same in OpenAI's Chat Completions, whose clients set them there.
-const KNOWN: [&str; 3] = ["metadata", "prompt_cache_key", "safety_identifier"];
+const KNOWN: [&str; 4] = ["metadata", "prompt_cache_key", "safety_identifier", "store"];
 
 /// Where the body says what the request asks for.
 const PLACES: [Place<'_>; 11] = [
@@ -84,6 +84,10 @@ pub(in super::super) fn settings(body: &mut Map<String, Value>, request: &ChatRe
 /// have an object (`text`, `reasoning`), the client's fields join ours.
 fn write_back(body: &mut Map<String, Value>, request: &ChatRequest) {
     for (name, value) in beside(&request.extensions, FAMILY, &KNOWN) {
+        // Not to be stored is what is asked for anyway, together with what that takes.
+        if name == "store" && value == false && request.extensions.field(FAMILY, "store").is_none() {
+            continue;
+        }
         match (body.get_mut(&name), value) {
             (Some(Value::Object(ours)), Value::Object(theirs)) => merge_missing(ours, &theirs),
             (_, value) => drop(body.insert(name, value)),
@@ -216,6 +220,7 @@ mod tests {
             ("metadata", json!({"run": "7"})),
             ("prompt_cache_key", json!("session-1")),
             ("safety_identifier", json!("somebody")),
+            ("store", json!(false)),
             ("logit_bias", json!({"50256": -100})),
         ] {
             request.extensions.insert(chat, name, value);
@@ -227,6 +232,13 @@ mod tests {
             (&json!("session-1"), &json!("somebody"))
         );
         assert_eq!(body.get("logit_bias"), None);
+        // As where the client says nothing of it.
+        assert_eq!(
+            (&body["store"], &body["include"]),
+            (&json!(false), &json!(["reasoning.encrypted_content"]))
+        );
+        request.extensions.insert(chat, "store", json!(true));
+        assert_eq!(encode(&request, &target).unwrap().0["store"], true);
         request.extensions.insert(FAMILY, "prompt_cache_key", json!("its own"));
         assert_eq!(encode(&request, &target).unwrap().0["prompt_cache_key"], "its own");
     }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use canonical::request::Media;
+use canonical::request::{Media, ToolCall};
 use canonical::{Error, FinishReason, PartDelta, PartKind, StreamEvent, Usage};
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,7 @@ use super::answer::{Facts, State};
 use super::envelope::{self, Sealed};
 use super::items::{self, Body, Call, Item, List, Piece, Thought, Words};
 use super::{error, mint, tools};
+use crate::custom_tools;
 use crate::{AnswerContext, StreamEncoder};
 
 #[derive(Debug)]
@@ -101,9 +102,15 @@ impl Encoder {
                 }
                 return;
             }
+            PartKind::Opaque { opaque } => {
+                if let Some(call) = custom_tools::call_of(opaque) {
+                    self.custom_call(&call, out);
+                }
+                return;
+            }
             // A call that the provider answers itself would look like one nobody declared; audio has
-            // no item here; another family's own part has no meaning here.
-            PartKind::ToolCall { .. } | PartKind::Audio { .. } | PartKind::Opaque { .. } => return,
+            // no item here.
+            PartKind::ToolCall { .. } | PartKind::Audio { .. } => return,
         };
         if let Place::Piece(item, _) | Place::Item(item) = &place {
             self.items[*item].open += 1;
@@ -154,6 +161,17 @@ impl Encoder {
         let mut item = Item::new(self.mint(if is_custom { "ctc" } else { "fc" }), Body::Call(call));
         item.take_fields(fields);
         self.add(item, out)
+    }
+
+    /// A call with free-form input that came whole, as Chat Completions' do.
+    fn custom_call(&mut self, call: &ToolCall, out: &mut Vec<u8>) {
+        let at = self.call(&call.id, &call.name, custom_tools::item_fields(), out);
+        self.items[at].open += 1;
+        if let Body::Call(said) = &mut self.items[at].body {
+            said.arguments.clone_from(&call.arguments);
+            self.emit(CUSTOM_DELTA, at, json!({"delta": call.arguments}), out);
+        }
+        self.end_item(at, Map::new(), out);
     }
 
     fn part_delta(&mut self, index: u32, delta: &PartDelta, out: &mut Vec<u8>) {
