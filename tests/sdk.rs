@@ -6,6 +6,13 @@
 //! reached the upstream. It needs what `cargo xtask test` prepares: `SIGNALBOX_SDK=1`,
 //! `SIGNALBOX_PYTHON` with the pinned SDKs, and `tests/sdk/node/node_modules`.
 
+#[path = "sdk/arrived.rs"]
+mod arrived;
+#[path = "sdk/said.rs"]
+mod said;
+#[path = "sdk/sent.rs"]
+mod sent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -13,10 +20,13 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use signalbox_tests::corpus::{self, Record};
 use signalbox_tests::daemon::Daemon;
-use signalbox_tests::reading::gemini_generate::leaves;
-use signalbox_tests::reading::{anthropic_messages, gemini_generate, openai_chat, openai_responses};
-use signalbox_tests::replay::{Arrived, Replay, Take, model};
+use signalbox_tests::reading::{openai_chat, openai_responses};
+use signalbox_tests::replay::{Replay, Take, model};
 use wire::ProtocolId;
+
+use arrived::judge_arrived;
+use said::{Answer, expected, read, text_before_error};
+use sent::{arguments, payloads, sent};
 
 const PROTOCOLS: [&str; 3] = ["openai-chat", "anthropic-messages", "gemini-generate"];
 
@@ -375,291 +385,5 @@ fn class_of(status: u16, message: &str) -> (u16, &'static str) {
         429 => (429, "RateLimitError"),
         // The provider's failure is not the gateway's own: 502.
         _ => (502, "InternalServerError"),
-    }
-}
-
-// === what the records say, in the words of an OpenAI client ===
-
-#[derive(Debug, Clone, Default)]
-struct Answer {
-    choices: Vec<Said>,
-    usage: Option<[u64; 4]>,
-    has_error: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Said {
-    text: String,
-    refusal: String,
-    reasoning: String,
-    /// Name and arguments.
-    calls: Vec<(String, Value)>,
-    finish: Option<&'static str>,
-}
-
-impl Answer {
-    fn finish(&self, choice: usize) -> Option<&'static str> {
-        self.choices.get(choice)?.finish
-    }
-
-    fn to_json(&self) -> Value {
-        let call = |(name, arguments): &(String, Value)| json!({"name": name, "arguments": arguments});
-        let choice = |said: &Said| {
-            json!({
-                "text": said.text,
-                "refusal": said.refusal,
-                "reasoning": said.reasoning,
-                "calls": said.calls.iter().map(call).collect::<Vec<_>>(),
-                "finish_reason": said.finish,
-            })
-        };
-        let usage = self.usage.map(|[input, output, cached, reasoning]| {
-            json!({"input": input, "output": output, "cached": cached, "reasoning": reasoning})
-        });
-        json!({"choices": self.choices.iter().map(choice).collect::<Vec<_>>(), "usage": usage})
-    }
-}
-
-/// `None` where the record is no whole answer: an error inside it, or nothing.
-fn expected(protocol: &str, record: &Record) -> Option<Value> {
-    let answer = read(protocol, record)?;
-    let is_whole = answer.choices.iter().all(|choice| choice.finish.is_some());
-    (!answer.has_error && !answer.choices.is_empty() && is_whole).then(|| answer.to_json())
-}
-
-fn text_before_error(protocol: &str, record: &Record) -> Option<String> {
-    let answer = read(protocol, record)?;
-    answer.has_error.then(|| answer.choices.first().map(|choice| choice.text.clone()).unwrap_or_default())
-}
-
-fn read(protocol: &str, record: &Record) -> Option<Answer> {
-    let body = record.response.body_text.as_deref()?;
-    Some(match protocol {
-        "openai-chat" => read_openai(record, body),
-        "anthropic-messages" => read_anthropic(record, body),
-        _ => read_gemini(body),
-    })
-}
-
-fn read_openai(record: &Record, body: &str) -> Answer {
-    let reading = openai_chat::read(&record.provider, record.stream, body);
-    let choices = reading.choices.into_values().map(|choice| {
-        let has_calls = !choice.calls.is_empty();
-        let is_snowflake = record.provider == "snowflake";
-        let finish = match choice.finish.as_deref() {
-            Some("length") => Some("length"),
-            Some("content_filter") => Some("content_filter"),
-            _ if has_calls => Some("tool_calls"),
-            Some(_) => Some("stop"),
-            // A whole document lacks nothing, whatever it does not say.
-            None if is_snowflake || !record.stream => Some("stop"),
-            None => None,
-        };
-        Said {
-            text: choice.text,
-            refusal: choice.refusal,
-            reasoning: choice.reasoning,
-            calls: choice.calls.into_iter().map(|call| (call.name, arguments(&call.arguments))).collect(),
-            finish,
-        }
-    });
-    Answer {
-        choices: choices.collect(),
-        usage: reading.usage.map(|usage| [usage.input, usage.output, usage.cache_read, usage.reasoning]),
-        has_error: reading.error.is_some(),
-    }
-}
-
-fn read_anthropic(record: &Record, body: &str) -> Answer {
-    let reading = anthropic_messages::read(record.stream, body);
-    let calls = reading.blocks.iter().filter(|block| block["type"] == "tool_use").map(|block| {
-        let input = match &block["input"] {
-            Value::String(text) => arguments(text),
-            object => json!(leaves(object)),
-        };
-        (block["name"].as_str().unwrap_or("").to_owned(), input)
-    });
-    let said = Said {
-        text: reading.text("text"),
-        reasoning: reading.text("thinking"),
-        calls: calls.collect(),
-        finish: reading.stop_reason.as_deref().map(|reason| match reason {
-            "max_tokens" | "model_context_window_exceeded" => "length",
-            "tool_use" => "tool_calls",
-            "refusal" => "content_filter",
-            _ => "stop",
-        }),
-        ..Said::default()
-    };
-    Answer {
-        usage: reading.usage().as_ref().map(counts),
-        has_error: reading.error.is_some(),
-        choices: if reading.id.is_some() { vec![said] } else { Vec::new() },
-    }
-}
-
-fn read_gemini(body: &str) -> Answer {
-    let reading = gemini_generate::read(body);
-    let usage = reading.usage().as_ref().map(counts);
-    let choices = reading.candidates.into_values().map(|candidate| {
-        let finish = match candidate.finish.as_deref() {
-            Some("MAX_TOKENS" | "2") => Some("length"),
-            Some("SAFETY" | "MODEL_ARMOR" | "RECITATION") => Some("content_filter"),
-            Some("STOP" | "1") if !candidate.calls.is_empty() => Some("tool_calls"),
-            Some("STOP" | "1") => Some("stop"),
-            // Ends that are no answer, and none at all.
-            _ => None,
-        };
-        Said {
-            text: candidate.text,
-            reasoning: candidate.thought,
-            calls: candidate.calls.into_iter().map(|call| (call.name, json!(call.leaves))).collect(),
-            finish,
-            ..Said::default()
-        }
-    });
-    Answer { choices: choices.collect(), usage, has_error: false }
-}
-
-// === what the bytes themselves say, which a client of the same family sees unchanged ===
-
-/// What the provider itself wrote where a client of its family gets its bytes: why each choice
-/// ended, its calls' ids and the two totals of usage; and what makes an official SDK give up.
-fn sent(protocol: &str, record: &Record) -> Value {
-    let body = record.response.body_text.as_deref().unwrap_or("");
-    match protocol {
-        "openai-chat" => sent_chat(body),
-        // Two messages in one stream.
-        "anthropic-messages" => {
-            let starts = payloads(body).iter().filter(|event| event["type"] == "message_start").count();
-            json!({ "repeats_start": starts > 1 })
-        }
-        // The recorded client asked for enumerations as numbers; an official SDK does not.
-        "gemini-generate" => {
-            let path = record.request.as_ref().map_or("", |request| request.path.as_str());
-            json!({ "has_numbers": path.contains("enum-encoding") })
-        }
-        _ => Value::Null,
-    }
-}
-
-/// The events of a stream, or the one document.
-fn payloads(body: &str) -> Vec<Value> {
-    let whole = serde_json::from_str(body).ok().filter(Value::is_object);
-    whole.map_or_else(
-        || {
-            let lines = body.lines().filter_map(|line| line.strip_prefix("data:"));
-            lines.filter_map(|data| serde_json::from_str(data.trim()).ok()).collect()
-        },
-        |document| vec![document],
-    )
-}
-
-fn sent_chat(body: &str) -> Value {
-    let (mut finish, mut ids, mut usage) = (BTreeMap::new(), BTreeMap::new(), Value::Null);
-    for payload in payloads(body) {
-        if payload["usage"].is_object() {
-            let count = |name: &str| payload["usage"][name].as_u64();
-            usage = json!({"input": count("prompt_tokens"), "output": count("completion_tokens")});
-        }
-        for (at, choice) in payload["choices"].as_array().into_iter().flatten().enumerate() {
-            let index = choice["index"].as_u64().unwrap_or(at as u64);
-            let reason = finish.entry(index).or_insert(Value::Null);
-            if !choice["finish_reason"].is_null() {
-                *reason = choice["finish_reason"].clone();
-            }
-            let calls = choice["message"]["tool_calls"].as_array();
-            let called: Vec<Value> = calls.into_iter().flatten().map(|call| call["id"].clone()).collect();
-            ids.insert(index, called);
-        }
-    }
-    json!({
-        "finish": finish.into_values().collect::<Vec<_>>(),
-        "ids": ids.into_values().collect::<Vec<_>>(),
-        "usage": usage,
-    })
-}
-
-fn counts(usage: &canonical::Usage) -> [u64; 4] {
-    [
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.reasoning_tokens.min(usage.output_tokens),
-    ]
-}
-
-/// Arguments by the path of each value, so that key order and spacing do not count; text that is
-/// no JSON stays text.
-fn arguments(text: &str) -> Value {
-    serde_json::from_str::<Value>(text).map_or_else(|_| text.into(), |value| json!(leaves(&value)))
-}
-
-// === what reached the providers ===
-
-fn judge_arrived(plan: &Plan, arrived: &[Arrived]) -> Result<()> {
-    for arrived in arrived {
-        let has_key = arrived.headers.iter().any(|(_, value)| value.contains("sk-replayed"));
-        ensure!(has_key, "a request to {} carried no key", arrived.path);
-        ensure!(arrived.headers.iter().all(|(_, value)| !value.contains("sb-")), "a client's key went out");
-    }
-    let last = |model: &Value| -> Result<&Arrived> {
-        let number = model.as_str().and_then(|model| model.rsplit_once("record-")?.1.parse().ok());
-        arrived.iter().rfind(|arrived| Some(arrived.take) == number).context("the request did not arrive")
-    };
-    for case in &plan.cases {
-        let protocol = case["protocol"].as_str().unwrap_or("");
-        match case["kind"].as_str() {
-            Some("vision") => {
-                let body = &last(&case["model"])?.body;
-                ensure!(has_pixel(protocol, body), "{}: no image in {body}", case["id"]);
-            }
-            Some("tool_loop") => {
-                let body = &last(&case["second_model"])?.body;
-                ensure!(has_result(protocol, body), "{}: no tool result in {body}", case["id"]);
-            }
-            // Only Responses' SDKs play this one, and not first.
-            Some("thought_loop") => {
-                if let Ok(arrived) = last(&case["second_model"]) {
-                    let back = arrived.body.pointer("/messages/1/content/0/signature");
-                    ensure!(
-                        back == Some(&case["signature"]),
-                        "{}: the thought came back unsigned",
-                        case["id"]
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// The image in the protocol's own form.
-fn has_pixel(protocol: &str, body: &Value) -> bool {
-    let (place, prefix) = match protocol {
-        "openai-chat" => ("/messages/0/content/1/image_url/url", "data:image/png;base64,"),
-        "anthropic-messages" => ("/messages/0/content/1/source/data", ""),
-        _ => ("/contents/0/parts/1/inlineData/data", ""),
-    };
-    let data = body.pointer(place).and_then(Value::as_str).and_then(|data| data.strip_prefix(prefix));
-    data.is_some_and(|data| data.starts_with(PIXEL))
-}
-
-/// The call and its result, in the protocol's own form, joined by the call's id or name.
-fn has_result(protocol: &str, body: &Value) -> bool {
-    let (call, result, id) = match protocol {
-        "openai-chat" => ("/messages/1/tool_calls/0/id", "/messages/2/tool_call_id", "id"),
-        "anthropic-messages" => ("/messages/1/content", "/messages/2/content/0/tool_use_id", "id"),
-        _ => ("/contents/1/parts", "/contents/2/parts/0/functionResponse/name", "name"),
-    };
-    let Some(result) = body.pointer(result).and_then(Value::as_str) else { return false };
-    match body.pointer(call) {
-        Some(Value::String(call)) => call == result,
-        Some(Value::Array(parts)) => parts.iter().any(|part| {
-            let call = part.get("functionCall").unwrap_or(part);
-            call[id] == result
-        }),
-        _ => false,
     }
 }
