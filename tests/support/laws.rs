@@ -263,6 +263,7 @@ impl Chance {
 ///
 /// # Panics
 /// Where the request cannot be written.
+#[expect(clippy::expect_used, reason = "a test's helper fails as its body does")]
 pub fn sent_back(protocol: &dyn Protocol, model: &str, parts: Vec<Part>) -> Value {
     let messages = vec![
         Message::text(Role::User, "Begin."),

@@ -66,7 +66,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
     let format = output_format(request.response_format.as_ref(), target.model, &mut conversation, &mut notes);
     let has_files = conversation.has_files;
     let body = assemble(request, target, conversation, plan, format, &mut notes)?;
-    finish(body, request, target, has_files, notes)
+    finish(&body, request, target, has_files, notes)
 }
 
 fn assemble(
@@ -263,13 +263,13 @@ fn tool_choice(request: &ChatRequest) -> Result<Option<Value>, Error> {
 }
 
 fn finish(
-    body: MessagesRequest,
+    body: &MessagesRequest,
     request: &ChatRequest,
     target: &TargetContext<'_>,
     has_files: bool,
     mut notes: Vec<Note>,
 ) -> Result<HttpRequest, Error> {
-    let mut body = object(&body)?;
+    let mut body = object(body)?;
     let mut betas = Vec::new();
     let mut extensions = beside(&request.extensions, FAMILY, &KNOWN);
     match extensions.shift_remove(BETAS) {

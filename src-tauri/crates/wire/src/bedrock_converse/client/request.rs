@@ -92,7 +92,7 @@ pub(super) fn encode(request: &ChatRequest, target: &TargetContext<'_>) -> Resul
         output_config,
         service_tier: request.service_tier.as_deref().and_then(service_tier),
     };
-    finish(body, request, target, notes)
+    finish(&body, request, target, notes)
 }
 
 /// How the model is asked to think.
@@ -339,12 +339,12 @@ fn function_tool(function: &FunctionTool, model: &str, place: &str, notes: &mut 
 }
 
 fn finish(
-    body: types::ConverseRequest,
+    body: &types::ConverseRequest,
     request: &ChatRequest,
     target: &TargetContext<'_>,
     mut notes: Vec<Note>,
 ) -> Result<HttpRequest, Error> {
-    let mut body = object(&body)?;
+    let mut body = object(body)?;
     let extensions = beside(&request.extensions, FAMILY, &KNOWN);
     merge_missing(&mut body, &extensions);
     notes::drop_fields(&mut body, &target.quirks.drop_fields, &mut notes);

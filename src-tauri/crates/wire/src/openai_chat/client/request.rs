@@ -322,7 +322,7 @@ fn assistant(message: &Message, parts: &[&Part], quirks: &Quirks) -> Result<Valu
             Content::Reasoning(reasoning) => thought.push_str(&reasoning.text),
             Content::Refusal(text) => refusal.get_or_insert_with(String::new).push_str(text),
             Content::Opaque(opaque) if is_custom_call(opaque) => {
-                calls.extend(function_tools::own(opaque, FAMILY))
+                calls.extend(function_tools::own(opaque, FAMILY));
             }
             _ => said.push(*part),
         }
