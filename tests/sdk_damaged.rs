@@ -186,7 +186,7 @@ fn judge_case(case: &Case, dialect: &str, seen: &Seen) -> Result<()> {
     let shown = shown(case, dialect, seen);
     judge_contents(case, dialect, &shown, &expected)?;
     if expected.is_whole && !expected.has_failed {
-        judge_whole(dialect, seen, &shown, &expected)
+        judge_whole(case, dialect, seen, &shown, &expected)
     } else {
         judge_broken(dialect, seen, &shown, &expected)
     }
@@ -247,14 +247,16 @@ fn judge_refusal(
 }
 
 /// A clean end, with the reason and the counts.
-fn judge_whole(dialect: &str, seen: &Seen, shown: &Answer, expected: &Answer) -> Result<()> {
+fn judge_whole(case: &Case, dialect: &str, seen: &Seen, shown: &Answer, expected: &Answer) -> Result<()> {
     ensure!(seen.error.is_none(), "the SDK raised {:?}", seen.error);
     ensure!(shown.is_whole && !shown.has_failed, "no clean end");
     for (index, said) in choices(dialect, expected) {
         let got = shown.choices.get(&index).and_then(|choice| choice.finish);
         // Google has one word for both ends and Responses has none: there, calls speak for themselves.
-        // Where the damaged chunk was the only one to name the call, nothing does.
-        let calls_are_the_word = ["gemini-generate", "openai-responses"].contains(&dialect);
+        // Where the damaged chunk was the only one to name the call, nothing does. (Responses of the
+        // provider's own have calls of other kinds, which are none of a function.)
+        let calls_are_the_word = dialect == "gemini-generate"
+            || (dialect == "openai-responses" && case.protocol != "openai-responses");
         let has_lost_calls = calls_are_the_word && said.calls.is_empty();
         let expected =
             said.finish.map(|word| if has_lost_calls && word == "tool_calls" { "stop" } else { word });

@@ -69,6 +69,15 @@ impl Case {
         format!("{}/case-{number}.", self.provider)
     }
 
+    /// Whether the gateway may leave the whole provider alone for a while after it: it was asked to wait,
+    /// or the answer itself says that something is wrong with the key or the account. Such a case has a
+    /// provider of its own, so that the others are answered.
+    fn speaks_against_its_provider(&self) -> bool {
+        use Kind as K;
+        matches!(self.kind, K::WaitInSeconds | K::WaitInMilliseconds | K::WaitAsDate | K::WaitInBody)
+            || at_client::read(self.protocol, &self.record.provider, &self.record.body()).has_failed
+    }
+
     /// What is left is whole all the same ([`at_client`] says when).
     pub fn expects_a_clean_end(&self) -> bool {
         let Some(Damaged { expected: Expected::Reading(text), .. }) = self.damaged() else { return false };
@@ -119,10 +128,16 @@ pub fn draw(streams: &Streams, per_kind: usize, seed: &str) -> Vec<Case> {
             for form in 0..kind.forms(protocol) {
                 let mut left = per_kind;
                 for record in &order {
+                    if left == 0 {
+                        break;
+                    }
                     let provider = format!("{}-{protocol}", record.provider);
-                    let case = Case { protocol, provider, record: Arc::clone(record), kind, form };
-                    if left > 0 && case.damaged().is_some() {
+                    let mut case = Case { protocol, provider, record: Arc::clone(record), kind, form };
+                    if case.damaged().is_some() {
                         left -= 1;
+                        if case.speaks_against_its_provider() {
+                            case.provider = format!("{}-alone-{seed}-{}", case.provider, cases.len());
+                        }
                         cases.push(case);
                     }
                 }
