@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::race::{cancelled, chance};
 use super::seen::Seen;
+use crate::config::KeySource;
 use crate::core::Core;
 
 /// Routes that a request is led on to by budgets, one after the other; more is a circle.
@@ -159,6 +160,19 @@ impl<'c> Drive<'c> {
             tool_failures: seen.report.findings.len().try_into().unwrap_or(u32::MAX),
         };
         self.give_back(leg.ordinal, &ended);
+        self.forget_refused_key(&leg.target.provider, outcome.error);
+    }
+
+    /// A provider that takes no key can have none refused: what it said was about that one request
+    /// (a drill of the rehearsal), and nobody could mend it with another key.
+    fn forget_refused_key(&self, provider: &str, error: Option<&Error>) {
+        let is_refusal = error
+            .is_some_and(|error| matches!(error.kind, ErrorKind::Authentication | ErrorKind::Permission));
+        let takes_no_key =
+            || self.core.snapshot().provider(provider).is_some_and(|it| it.key == KeySource::None);
+        if is_refusal && takes_no_key() {
+            self.core.route(|router, _| router.key_changed(provider));
+        }
     }
 
     fn give_back(&mut self, ordinal: u32, ended: &Ended<'_>) {

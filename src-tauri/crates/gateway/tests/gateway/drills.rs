@@ -34,3 +34,11 @@ async fn every_drill_ends_as_what_it_is() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_refused_key_in_a_drill_keeps_nobody_else_away() {
+    let house = House::with("").await;
+    assert_eq!(house.post(&ask("rehearsal/drill-401", false)).await.status(), 401);
+    // The rehearsal takes no key, so there is none that could be refused for all its models.
+    assert_eq!(house.post(&ask("rehearsal/fast", false)).await.status(), 200);
+}
