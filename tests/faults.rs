@@ -45,7 +45,8 @@ fn settings(providers: &[&Faulty]) -> String {
     format!(
         "{tables}\n[[route]]\nname = \"all\"\nstrategy = \"weighted\"\ntargets = [{}]\non_break = \"continue\"\n\
          first_content = \"6s\"\ntotal = \"120s\"\n\n[timeouts]\nfirst_byte = \"6s\"\n\n[[limit]]\nprovider = \"limited\"\n\
-         requests_per_minute = {PER_MINUTE}\nconcurrency = {AT_ONCE}\n",
+         requests_per_minute = {PER_MINUTE}\nconcurrency = {AT_ONCE}\n\n[routing.retry]\n\
+         attempts_per_target = 4\nshare = 1.0\n",
         targets.join(", ")
     )
 }

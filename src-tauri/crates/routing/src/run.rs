@@ -172,10 +172,22 @@ impl Run {
         self.attempts
     }
 
-    /// Whether a target other than that of `permit` might still answer.
+    /// Whether a target other than that of `permit` might still answer: one that was closed or had no
+    /// room when it was last looked at is nothing to give a working one up for.
     pub fn has_alternative(&self, permit: &Permit) -> bool {
         self.slots.iter().enumerate().any(|(slot, it)| {
-            slot != permit.slot && !it.is_done && !it.is_reserve && it.against != Some(Against::Drained)
+            let is_away = matches!(
+                it.against,
+                Some(
+                    Against::Drained
+                        | Against::Limited
+                        | Against::LimitTooSmall
+                        | Against::CircuitOpen
+                        | Against::Cooling
+                        | Against::Parked
+                )
+            );
+            slot != permit.slot && !it.is_done && !it.is_reserve && !is_away
         })
     }
 
