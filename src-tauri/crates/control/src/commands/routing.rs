@@ -117,11 +117,11 @@ fn place(it: router::PlaceView) -> PlaceView {
         opens_in_ms: it.opens_in_ms,
         in_flight: it.in_flight,
         is_drained: it.is_drained,
-        limits: it.limits.into_iter().map(limit_view).collect(),
+        limits: it.limits.iter().map(limit_view).collect(),
     }
 }
 
-fn limit_view(it: limit::LimitView) -> LimitView {
+fn limit_view(it: &limit::LimitView) -> LimitView {
     LimitView {
         counted: counted(it.counted).to_owned(),
         window_ms: it.window_ms,

@@ -10,7 +10,7 @@ use super::Gateway;
 impl Gateway {
     /// Every target and provider that was asked, with circuits, limits and budgets, at this moment.
     pub fn routing(&self) -> RouterView {
-        self.core.route(|router, now| router.view(now))
+        self.core.route(routing::Router::view)
     }
 
     /// Takes a target out of every route until it is let in again. Requests under way go on.
