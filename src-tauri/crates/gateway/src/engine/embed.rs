@@ -152,7 +152,7 @@ impl Job<'_> {
             if seen.usage.is_none() {
                 seen.usage = estimate::embeddings(self.request, &target.model).await;
             }
-            book.committed(target);
+            book.committed(target, None);
         }
         let error = result.as_ref().err();
         let cost = book.attempt_ended(ticket, provider, &seen, error);

@@ -619,7 +619,7 @@ impl Race<'_> {
         if let Some(thoughts) = seen.thoughts.take() {
             self.core.vault.keep(self.owner.client, thoughts);
         }
-        book.committed(&leg.target);
+        book.committed(&leg.target, seen.first_content);
         let cost = book.attempt_ended(ticket, Some(&provider), &seen, error.as_ref());
         let goes_on = self.goes_on(error.as_ref(), &seen, story);
         let cause = match (&seen.withheld, goes_on) {

@@ -91,6 +91,9 @@ pub(super) struct Book<'a> {
     started_at_ms: i64,
     attempts: u32,
     is_committed: bool,
+    /// When the caller got the first content. An answer that another target goes on with began only
+    /// once.
+    first_shown: Option<Instant>,
     /// The last attempt's target: the one that answered, where one did.
     target: Option<Target>,
     /// The way it took, in a line.
@@ -170,6 +173,7 @@ impl<'a> Book<'a> {
             started_at_ms: core.clock.now_ms(),
             attempts: 0,
             is_committed: false,
+            first_shown: None,
             target: None,
             decision: String::new(),
             last: LastAttempt::default(),
@@ -233,8 +237,9 @@ impl<'a> Book<'a> {
     }
 
     /// The target began to answer, and the caller was told.
-    pub(super) fn committed(&mut self, target: &Target) {
+    pub(super) fn committed(&mut self, target: &Target, first_content: Option<Instant>) {
         self.is_committed = true;
+        self.first_shown = self.first_shown.or(first_content);
         self.target = Some(target.clone());
     }
 
@@ -342,8 +347,8 @@ impl<'a> Book<'a> {
         let outcome = outcome_of(error.as_ref());
         let now = self.core.clock.now();
         let duration_ms = millis(now.duration_since(self.started_at));
-        let time_to_first_token_ms =
-            self.last.first_content.map(|at| millis(at.duration_since(self.started_at)));
+        let first_content = self.first_shown.or(self.last.first_content);
+        let time_to_first_token_ms = first_content.map(|at| millis(at.duration_since(self.started_at)));
         let cost = self.total.cost(self.last_is_known);
         let target = self.target.clone();
         let (provider, model) = target.map(|target| (target.provider, target.model)).unzip();

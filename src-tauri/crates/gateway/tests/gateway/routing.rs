@@ -97,6 +97,21 @@ async fn another_model_goes_on_where_one_broke_off_in_one_message() {
 }
 
 #[tokio::test]
+async fn the_first_token_of_an_answer_that_goes_on_is_the_first_one_that_was_seen() {
+    let a = Upstream::with([Reply::Stream { pieces: vec![words("The quick")], end: End::Hang }]).await;
+    let b = Upstream::with([good_stream("quick brown fox.")]).await;
+    let house = pair(&a, &b, "on_break = \"continue\"\n[timeouts]\nidle = \"1s\"").await;
+    let (text, error) = read_stream(&house.post(&ask("r", true)).await.text().await.unwrap());
+    assert_eq!((text.as_str(), error), ("The quick brown fox.", None));
+    let row = house.last_request().await;
+    let decision = row.decision.unwrap();
+    let is_second = |step: &&Value| step["what"] == "asked" && step["provider"] == "b";
+    let second = decision["steps"].as_array().unwrap().iter().find(is_second).unwrap()["at_ms"].as_i64();
+    // A whole second of silence lies between the two.
+    assert!(row.time_to_first_token_ms.is_some_and(|first| Some(first) < second), "{decision}");
+}
+
+#[tokio::test]
 async fn an_answer_that_begins_again_says_where() {
     let a = Upstream::with([breaks_after(&[words("The quick")])]).await;
     let b = Upstream::with([good_stream("The quick brown fox.")]).await;
