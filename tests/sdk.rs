@@ -14,7 +14,7 @@ mod said;
 mod sent;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -57,24 +57,16 @@ async fn the_official_sdks_see_what_the_records_say() -> Result<()> {
         plan.responses(&records);
     }
     let replay = Replay::start(plan.takes.clone()).await?;
-    // Hundreds of recorded errors are no news.
-    let environment = [("SIGNALBOX_REPLAY_KEY", "sk-replayed"), ("SIGNALBOX_LOG", "error")];
-    let daemon = Daemon::start_with(&plan.settings(&replay), &environment)?;
-    let document = json!({
-        "base_url": daemon.url("/v1")?,
-        "api_key": daemon.client_key("sdk")?,
-        "route": "replayed",
-        "cases": plan.cases,
-    });
-    let file = daemon.folder().join("cases.json");
-    std::fs::write(&file, document.to_string())?;
     println!("{}", plan.summary());
 
     let mut failed = Vec::new();
     for sdk in SDKS {
-        // Both languages at once; every SDK is asked, whatever another found.
+        // Both languages at once; every SDK is asked, whatever another found. Each has a daemon of its
+        // own: what failed for one is left alone for a while.
         let (of_python, of_node) = (format!("test_{sdk}.py"), format!("{sdk}.test.mjs"));
-        let (python, node) = tokio::join!(python(&of_python, &file), node(&of_node, &file));
+        let (for_python, for_node) = (plan.daemon(&replay)?, plan.daemon(&replay)?);
+        let (python, node) =
+            tokio::join!(python(&of_python, &for_python.cases), node(&of_node, &for_node.cases));
         for (language, outcome) in [("Python", python), ("Node", node)] {
             failed.extend(outcome.err().map(|error| format!("{sdk} for {language}: {error:#}")));
         }
@@ -105,13 +97,19 @@ async fn run(mut command: tokio::process::Command, sdk: &str, cases: &Path) -> R
     Ok(())
 }
 
+/// A daemon, and the file that tells an SDK's tests of it.
+struct Prepared {
+    cases: PathBuf,
+    _daemon: Daemon,
+}
+
 /// What the SDKs are to ask, and what is answered.
 #[derive(Default)]
 struct Plan {
     takes: Vec<Take>,
     cases: Vec<Value>,
-    /// (kind, protocol) → the settings' id of that provider.
-    providers: BTreeMap<(String, String), String>,
+    /// The settings' id of a provider → its record's provider and its protocol.
+    providers: BTreeMap<String, (String, String)>,
 }
 
 impl Plan {
@@ -166,9 +164,22 @@ impl Plan {
 
     /// The model by which `take` is asked for, at a provider of the record's kind.
     fn model(&mut self, protocol: &str, record: &Record, take: Take) -> String {
+        let provider = format!("{}-{protocol}", record.provider);
+        self.model_of(&provider, protocol, record, take)
+    }
+
+    /// The same at a provider of its own, because the answer speaks against its provider: the others
+    /// there are to be answered all the same.
+    fn model_alone(&mut self, protocol: &str, record: &Record, take: Take) -> String {
+        let provider = format!("{}-{protocol}-alone-{}", record.provider, self.takes.len());
+        self.model_of(&provider, protocol, record, take)
+    }
+
+    fn model_of(&mut self, provider: &str, protocol: &str, record: &Record, take: Take) -> String {
         self.takes.push(take);
-        let id = format!("{}-{protocol}", record.provider);
-        let provider = self.providers.entry((record.provider.clone(), protocol.to_owned())).or_insert(id);
+        self.providers
+            .entry(provider.to_owned())
+            .or_insert_with(|| (record.provider.clone(), protocol.to_owned()));
         format!("{provider}/{}{}", recorded_model(protocol, record), model(self.takes.len() - 1))
     }
 
@@ -178,7 +189,7 @@ impl Plan {
             serde_json::from_str::<Value>(body).ok().and_then(|body| openai_chat::error_message(&body));
         let message: String = said.unwrap_or_else(|| body.trim().to_owned()).chars().take(200).collect();
         let (status, class) = class_of(record.response.status, &message);
-        let model = self.model(protocol, record, Take::of(record));
+        let model = self.model_alone(protocol, record, Take::of(record));
         let error = json!({"status": status, "class": class, "message": message});
         self.case("error", protocol, record, &model, &json!({ "error": error }));
     }
@@ -186,7 +197,7 @@ impl Plan {
     /// An error inside an answer with status 200.
     fn in_band_error(&mut self, protocol: &str, record: &Record) {
         let Some(text) = text_before_error(protocol, record) else { return };
-        let model = self.model(protocol, record, Take::of(record));
+        let model = self.model_alone(protocol, record, Take::of(record));
         self.case("broken", protocol, record, &model, &json!({ "text": text }));
     }
 
@@ -213,7 +224,7 @@ impl Plan {
             let text = expected.choices.first().map(|choice| choice.text.clone()).unwrap_or_default();
             let is_open = expected.choices.iter().all(|choice| choice.finish.is_none());
             if !text.is_empty() && is_open && seen.insert(record.provider.clone()) {
-                let model = self.model(protocol, record, Take::cut(record, cut));
+                let model = self.model_alone(protocol, record, Take::cut(record, cut));
                 self.case("broken", protocol, record, &model, &json!({ "text": text }));
             }
         }
@@ -287,8 +298,24 @@ impl Plan {
         }
     }
 
+    /// A daemon before `replay`, with everything that its clients need to know.
+    fn daemon(&self, replay: &Replay) -> Result<Prepared> {
+        // Hundreds of recorded errors are no news.
+        let environment = [("SIGNALBOX_REPLAY_KEY", "sk-replayed"), ("SIGNALBOX_LOG", "error")];
+        let daemon = Daemon::start_with(&self.settings(replay), &environment)?;
+        let document = json!({
+            "base_url": daemon.url("/v1")?,
+            "api_key": daemon.client_key("sdk")?,
+            "route": "replayed",
+            "cases": self.cases,
+        });
+        let cases = daemon.folder().join("cases.json");
+        std::fs::write(&cases, document.to_string())?;
+        Ok(Prepared { cases, _daemon: daemon })
+    }
+
     fn settings(&self, replay: &Replay) -> String {
-        let provider = |((provider, protocol), id): (&(String, String), &String)| {
+        let provider = |(id, (provider, protocol)): (&String, &(String, String))| {
             let (kind, url) = (kind(provider, protocol), replay.url());
             format!(
                 "[[provider]]\nid = \"{id}\"\nkind = \"{kind}\"\nprotocol = \"{protocol}\"\n\
