@@ -64,6 +64,8 @@ async fn a_key_made_beside_the_daemon_counts_at_once_and_the_export_shows_what_i
         "duration_ms",
         "time_to_first_token_ms",
         "attempts",
+        "operation",
+        "decision",
     ];
     assert_eq!(fields, contract);
     let fields: Vec<&String> = requests[0]["attempts"][0].as_object().unwrap().keys().collect();
@@ -76,6 +78,8 @@ async fn a_key_made_beside_the_daemon_counts_at_once_and_the_export_shows_what_i
         "reason",
         "duration_ms",
         "cost_picousd",
+        "lane",
+        "notes",
     ];
     assert_eq!(fields, contract);
 
