@@ -230,10 +230,14 @@ fn used(seen: &Seen) -> Option<Need> {
 }
 
 /// What targets refused last, for those who ask while they are left alone: that they are says less
-/// than why.
+/// than why. What speaks against a key stands under its provider, with no model.
 #[derive(Debug, Default)]
 pub(crate) struct LastFaults {
     faults: Mutex<HashMap<Target, Error>>,
+}
+
+fn key_of(target: &Target) -> Target {
+    Target { provider: target.provider.clone(), model: String::new() }
 }
 
 impl LastFaults {
@@ -245,15 +249,23 @@ impl LastFaults {
                 if faults.len() >= MOST_FAULTS {
                     faults.clear();
                 }
-                faults.insert(target.clone(), Error { body: None, ..error.clone() });
+                let error = Error { body: None, ..error.clone() };
+                if matches!(error.kind, ErrorKind::Authentication | ErrorKind::QuotaExhausted) {
+                    faults.insert(key_of(target), error.clone());
+                }
+                faults.insert(target.clone(), error);
             }
-            None if error.is_none() => drop(faults.remove(target)),
+            None if error.is_none() && !faults.is_empty() => {
+                faults.remove(target);
+                faults.remove(&key_of(target));
+            }
             None => {}
         }
     }
 
     fn of(&self, target: Option<&Target>) -> Option<Error> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).get(target?).cloned()
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.get(&key_of(target?)).or_else(|| faults.get(target?)).cloned()
     }
 }
 

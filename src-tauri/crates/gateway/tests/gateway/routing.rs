@@ -220,3 +220,19 @@ async fn a_target_that_is_down_is_left_alone_and_its_last_word_is_told() {
     assert!(body["error"]["message"].as_str().unwrap().contains("nothing left to say"), "{body}");
     assert_eq!(a.requests().len(), asked);
 }
+
+#[tokio::test]
+async fn a_key_that_was_refused_is_told_to_whoever_asks_for_another_of_its_models() {
+    let body =
+        json!({ "error": { "message": "Incorrect API key provided.", "type": "invalid_request_error" } });
+    let headers = vec![("content-type", "application/json".to_owned())];
+    let a = Upstream::with([Reply::Whole { status: 401, headers, body: body.to_string() }]).await;
+    let settings = "[[provider]]\nid = \"a\"\nkind = \"openai\"\nkey = \"env:PATH\"\n";
+    let house = House::with(&format!("{settings}base_url = \"{}\"\n", a.url)).await;
+    let first = house.post(&ask("a/one", false)).await;
+    let second = house.post(&ask("a/two", false)).await;
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (401, 401));
+    let body: Value = second.json().await.unwrap();
+    assert!(body["error"]["message"].as_str().unwrap().contains("Incorrect API key"), "{body}");
+    assert_eq!(a.requests().len(), 1);
+}
