@@ -15,6 +15,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut command = sh::cargo(["test", "-p", "signalbox-tests", "--test", "faults", "--", "--nocapture"]);
     // What fails is counted; each line of it would be read by nobody.
-    let command = command.env("SIGNALBOX_FAULTS_MINUTES", args.minutes.to_string()).env("SIGNALBOX_LOG", "warn");
+    let command =
+        command.env("SIGNALBOX_FAULTS_MINUTES", args.minutes.to_string()).env("SIGNALBOX_LOG", "warn");
     sh::run(command)
 }
