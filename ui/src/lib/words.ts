@@ -31,3 +31,14 @@ export const KEY_WORDS: Record<KeyState, { word: string; lamp: LampState; next: 
 
 /** A code such as `rate_limited` as words: `rate limited`. */
 export const words = (code: string | null | undefined): string => (code ? code.replace(/[_-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase() : "");
+
+interface Target {
+  provider: string;
+  model: string;
+}
+
+/** What a target is called among others: its model, and its provider before it where another one has the same model. */
+export function targetName(target: Target, among: readonly Target[]): string {
+  const isAlone = among.every((t) => t.model !== target.model || t.provider === target.provider);
+  return isAlone ? target.model : `${target.provider}/${target.model}`;
+}

@@ -16,10 +16,10 @@ describe("a decision in plain words", () => {
   });
 
   it("says what happened, step by step, with its cause", () => {
-    expect(decision.steps.map(stepWords)).toEqual(["sonnet asked first", "sonnet was at its limit", "gpt asked instead", "gpt answered"]);
-    expect(stepWords(step({ what: "waited", wait_ms: 400, against: "limited" }))).toBe("waited 0.40 s for sonnet: its limit leaves no room now");
-    expect(stepWords(step({ what: "seam", at_chars: 1200 }))).toBe("sonnet went on after 1,200 characters");
-    expect(stepWords(step({ what: "gave_up", provider: null, model: null, against: "budget" }))).toBe("gave up: a budget does not allow it");
+    expect(decision.steps.map((s) => stepWords(s, decision.candidates))).toEqual(["sonnet asked first", "sonnet was at its limit", "gpt asked instead", "gpt answered"]);
+    expect(stepWords(step({ what: "waited", wait_ms: 400, against: "limited" }), [])).toBe("waited 0.40 s for sonnet: its limit leaves no room now");
+    expect(stepWords(step({ what: "seam", at_chars: 1200 }), [])).toBe("sonnet went on after 1,200 characters");
+    expect(stepWords(step({ what: "gave_up", provider: null, model: null, against: "budget" }), [])).toBe("gave up: a budget does not allow it");
     expect(stepState(step({ what: "failed" }))).toBe("open");
     expect(stepState(step({}))).toBeNull();
   });
@@ -29,9 +29,19 @@ describe("a decision in plain words", () => {
     expect(summary({ ...decision, route: "", rule: null, strategy: "", task: null, steps: [], budgets: [] })).toEqual(["The model was asked for by its own name."]);
   });
 
+  it("names the provider too where two have the same model", () => {
+    const twins = [candidate({ sticky: true }), candidate({ provider: "bedrock" }), candidate({ provider: "openai", model: "gpt" })];
+    expect(stepWords(step({}), twins)).toBe("anthropic/sonnet asked first");
+    expect(stepWords(step({ provider: "openai", model: "gpt" }), twins)).toBe("gpt asked first");
+    const said = summary({ ...decision, candidates: twins, steps: [step({ what: "failed", cause: "failed" }), step({ what: "seam", provider: "bedrock" })] });
+    expect(said).toContain("The conversation belongs to anthropic/sonnet.");
+    expect(said).toContain("anthropic/sonnet failed after 0.64 s.");
+    expect(said).toContain("bedrock/sonnet went on from there.");
+  });
+
   it("shows a code that it does not know as words", () => {
     expect(againstWords("on_holiday")).toBe("on holiday");
-    expect(stepWords(step({ what: "danced_off" }))).toBe("sonnet danced off");
+    expect(stepWords(step({ what: "danced_off" }), [])).toBe("sonnet danced off");
   });
 
   it("names what a candidate was weighed by", () => {

@@ -1,7 +1,7 @@
 /** A decision in plain words. The router says codes; what they mean stands here once. */
 import type { Decision, DecisionCandidate, DecisionStep, LampState } from "../../api/bindings";
 import { duration, moneyRequest, plural } from "../../lib/format";
-import { words } from "../../lib/words";
+import { targetName, words } from "../../lib/words";
 
 /** Why a target was left out, or stands behind others. */
 const AGAINST: Record<string, string> = {
@@ -77,9 +77,14 @@ export function fateOf(c: DecisionCandidate, decision: Decision): string {
   return "not needed";
 }
 
+/** Who a step is about, so that no other candidate could be meant. */
+function whoOf(step: DecisionStep, among: readonly DecisionCandidate[]): string | null {
+  return step.provider !== null && step.model !== null ? targetName({ provider: step.provider, model: step.model }, among) : (step.model ?? step.provider);
+}
+
 /** One step as a sentence without its full stop. */
-export function stepWords(step: DecisionStep): string {
-  const who = step.model ?? step.provider ?? "it";
+export function stepWords(step: DecisionStep, among: readonly DecisionCandidate[]): string {
+  const who = whoOf(step, among) ?? "it";
   switch (step.what) {
     case "asked":
       return `${who} ${WHY[step.why ?? "first"] ?? "asked"}`;
@@ -126,10 +131,10 @@ export function summary(d: Decision): string[] {
   said.push(d.route === "" ? `The model was asked for by its own name${by}.` : `Route ${d.route}${by}${d.rule === null ? "" : `; rule ${Number(d.rule) + 1} matched`}.`);
   if (d.task !== null && d.task.class !== "" && d.task.why !== "") said.push(`The task counts as ${d.task.class}: ${d.task.why}.`);
   const first = d.candidates.find((c) => c.sticky);
-  if (first !== undefined) said.push(`The conversation belongs to ${first.model}.`);
+  if (first !== undefined) said.push(`The conversation belongs to ${targetName(first, d.candidates)}.`);
   for (const step of d.steps) {
-    if (step.what === "failed") said.push(`${step.model ?? "It"} ${causeWords(step.cause ?? "failed")} after ${duration(step.at_ms)}.`);
-    if (step.what === "seam") said.push(`${step.model ?? "Another"} went on from there.`);
+    if (step.what === "failed") said.push(`${whoOf(step, d.candidates) ?? "It"} ${causeWords(step.cause ?? "failed")} after ${duration(step.at_ms)}.`);
+    if (step.what === "seam") said.push(`${whoOf(step, d.candidates) ?? "Another"} went on from there.`);
   }
   if (d.budgets.length > 0) said.push(`Nearly used up: ${d.budgets.join(", ")}.`);
   return said;

@@ -2,7 +2,7 @@ import type { AttemptView, Decision, RequestView, ToolFailure } from "../../api/
 import { Lamp, LampWord } from "../../components/Lamp";
 import { Line } from "../../components/Line";
 import { count, duration, exactTime, moneyLine, moneyRequest, NONE } from "../../lib/format";
-import { COST_WORDS, words } from "../../lib/words";
+import { COST_WORDS, targetName, words } from "../../lib/words";
 import { againstWords, fateOf, reasonWords, stateOf, stepState, stepWords, summary, weighed } from "./decision";
 import { clientOf } from "./LogTable";
 import { isBad, Waterfall } from "./Waterfall";
@@ -28,7 +28,7 @@ export function Why({ decision }: { decision: Decision }) {
           {decision.candidates.map((c) => (
             <tr key={`${c.provider}/${c.model}`}>
               <td><Lamp state={stateOf(c)} label={c.why === null ? "ok" : againstWords(c.why)} /></td>
-              <td className="cut name"><Line provider={c.provider} title={`${c.provider} ${c.model}`}>{c.model}</Line></td>
+              <td className="cut name"><Line provider={c.provider} title={`${c.provider} ${c.model}`}>{targetName(c, decision.candidates)}</Line></td>
               <td className="r">{c.score === null ? NONE : c.score.toFixed(2)}</td>
               <td className="t2 cut fate" title={fateOf(c, decision)}>{fateOf(c, decision)}</td>
             </tr>
@@ -54,7 +54,7 @@ export function DecisionStory({ decision }: { decision: Decision }) {
                 <li key={i}>
                   <span className="r t3 num">{s.at_ms === 0 ? "0 s" : duration(s.at_ms)}</span>
                   <span className="mark">{lamp === null ? <i className="dot" /> : <Lamp state={lamp} />}</span>
-                  <span>{s.provider === null ? stepWords(s) : <Line provider={s.provider} title={`${s.provider} ${s.model ?? ""}`}>{stepWords(s)}</Line>}</span>
+                  <span>{s.provider === null ? stepWords(s, decision.candidates) : <Line provider={s.provider} title={`${s.provider} ${s.model ?? ""}`}>{stepWords(s, decision.candidates)}</Line>}</span>
                 </li>
               );
             })}
@@ -66,7 +66,7 @@ export function DecisionStory({ decision }: { decision: Decision }) {
         <h2>What they were weighed by</h2>
         <dl className="pairs">
           {decision.candidates.map((c) => (
-            <div key={`${c.provider}/${c.model}`}><dt className="cut" title={c.model}>{c.rank === null ? "" : `${c.rank} `}{c.model}</dt><dd>{weighed(c) || <span className="t3">nothing measured yet</span>}</dd></div>
+            <div key={`${c.provider}/${c.model}`}><dt className="cut" title={`${c.provider} ${c.model}`}>{c.rank === null ? "" : `${c.rank} `}{targetName(c, decision.candidates)}</dt><dd>{weighed(c) || <span className="t3">nothing measured yet</span>}</dd></div>
           ))}
         </dl>
       </section>

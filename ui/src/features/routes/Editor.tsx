@@ -4,6 +4,7 @@ import { Icon } from "../../components/Icon";
 import { LampWord } from "../../components/Lamp";
 import { Line } from "../../components/Line";
 import { Seg } from "../../components/Seg";
+import { targetName } from "../../lib/words";
 import type { LampOf } from "../../screens/routes";
 import { type Draft, type Fields, moved, withFields } from "./draft";
 import { takenWhen } from "./words";
@@ -54,14 +55,14 @@ export function Editor({ route, draft, onDraft, lampOf, models }: EditorProps) {
             {targets.map((t, i) => (
               <tr key={`${t.provider}/${t.model}/${i}`}>
                 <td className="t3 num">{i + 1}</td>
-                <td className="cut tgt"><Line provider={t.provider} title={`${t.provider} ${t.model}`}>{t.model}</Line>{draft.strategy === "weighted" && <span className="t3 small"> × {t.weight}</span>}</td>
+                <td className="cut tgt"><Line provider={t.provider} title={`${t.provider} ${t.model}`}>{targetName(t, targets)}</Line>{draft.strategy === "weighted" && <span className="t3 small"> × {t.weight}</span>}</td>
                 <td><LampWord state={lampOf(t.provider, t.model)} /></td>
                 <td className="t2">{t.tier ?? "–"}</td>
                 <td className="t2 cut when" title={takenWhen(route, i)}>{takenWhen(route, i)}</td>
                 <td className="moves">
-                  <button type="button" className="btn small icon quiet" aria-label={`Move ${t.model} up`} disabled={i === 0} onClick={() => change({ targets: moved(targets, i, i - 1) })}><Icon name="up" small /></button>
-                  <button type="button" className="btn small icon quiet" aria-label={`Move ${t.model} down`} disabled={i === targets.length - 1} onClick={() => change({ targets: moved(targets, i, i + 1) })}><Icon name="end" small /></button>
-                  <button type="button" className="btn small icon quiet" aria-label={`Take ${t.model} out`} disabled={targets.length === 1} title={targets.length === 1 ? "A route needs a target" : undefined} onClick={() => change({ targets: targets.filter((_, at) => at !== i) })}><Icon name="close" small /></button>
+                  <button type="button" className="btn small icon quiet" aria-label={`Move ${targetName(t, targets)} up`} disabled={i === 0} onClick={() => change({ targets: moved(targets, i, i - 1) })}><Icon name="up" small /></button>
+                  <button type="button" className="btn small icon quiet" aria-label={`Move ${targetName(t, targets)} down`} disabled={i === targets.length - 1} onClick={() => change({ targets: moved(targets, i, i + 1) })}><Icon name="end" small /></button>
+                  <button type="button" className="btn small icon quiet" aria-label={`Take ${targetName(t, targets)} out`} disabled={targets.length === 1} title={targets.length === 1 ? "A route needs a target" : undefined} onClick={() => change({ targets: targets.filter((_, at) => at !== i) })}><Icon name="close" small /></button>
                 </td>
               </tr>
             ))}

@@ -2,6 +2,7 @@ import { useRead } from "../../api/queries";
 import { Lamp } from "../../components/Lamp";
 import { clock } from "../../lib/format";
 import { hrefOf } from "../../lib/router";
+import { targetName } from "../../lib/words";
 import { summary } from "../requests/decision";
 import { stateWords } from "../requests/LogTable";
 
@@ -11,6 +12,7 @@ const SHOWN = 8;
 export function LastDecisions({ route }: { route: string }) {
   const { data } = useRead("requests.list", { filter: { terms: [{ field: "route", value: route, is_not: false }] }, limit: SHOWN });
   const rows = data?.rows ?? [];
+  const targets = rows.flatMap((r) => (r.provider === null || r.model === null ? [] : [{ provider: r.provider, model: r.model }]));
   const newest = rows.find((r) => r.status !== "running");
   const { data: whole } = useRead("requests.get", { id: newest?.id ?? "" }, { enabled: newest !== undefined });
   return (
@@ -24,7 +26,7 @@ export function LastDecisions({ route }: { route: string }) {
             <a href={hrefOf("requests", r.id)}>
               <span className="t3 num">{clock(Number(r.started_at))}</span>
               <Lamp state={r.status === "ok" ? (r.switches > 0 ? "degraded" : "ok") : r.status === "running" || r.status === "interrupted" ? "unknown" : r.status === "cancelled" ? "parked" : "open"} label={stateWords(r)} />
-              <span className="cut">{r.model ?? "nobody"}{r.switches > 0 && ", after a switch"}</span>
+              <span className="cut">{r.model === null ? "nobody" : r.provider === null ? r.model : targetName({ provider: r.provider, model: r.model }, targets)}{r.switches > 0 && ", after a switch"}</span>
             </a>
           </li>
         ))}

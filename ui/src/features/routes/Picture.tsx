@@ -1,6 +1,6 @@
 import type { RouteView } from "../../api/bindings";
 import { hueOf } from "../../lib/hues";
-import { LAMP_WORDS } from "../../lib/words";
+import { LAMP_WORDS, targetName } from "../../lib/words";
 import type { LampOf } from "../../screens/routes";
 import { takenWhen } from "./words";
 
@@ -20,7 +20,7 @@ export function Picture({ route, lampOf }: { route: RouteView; lampOf: LampOf })
   const ruled = new Set(route.rules.flatMap((r) => r.targets.slice(0, 1)));
   return (
     <div className="dia">
-      <svg viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={`${route.name} leads to ${shown.map((t) => t.model).join(", ")}`}>
+      <svg viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={`${route.name} leads to ${shown.map((t) => targetName(t, route.targets)).join(", ")}`}>
         <path d={`M40 ${mid}H${FROM}`} stroke="var(--text-2)" strokeWidth="2" />
         <circle cx={FROM} cy={mid} r="3.5" fill="var(--text)" />
         <text x="0" y={mid - 8} className="dia-name">{route.name.slice(0, 13)}</text>
@@ -33,7 +33,7 @@ export function Picture({ route, lampOf }: { route: RouteView; lampOf: LampOf })
               <path d={bend} fill="none" stroke={hueOf(t.provider)} strokeWidth="2" strokeDasharray={solid ? undefined : "4 4"} />
               <circle cx={TO} cy={y(i)} r="4.5" fill="var(--surface)" stroke={hueOf(t.provider)} strokeWidth="2" />
               <text x={TO - 8} y={y(i) - 6} textAnchor="end" className="s">{cut(takenWhen(route, i), 32)}</text>
-              <text x={TO + 13} y={y(i) + 4}>{cut(t.model, 24)}</text>
+              <text x={TO + 13} y={y(i) + 4}>{cut(targetName(t, route.targets), 24)}</text>
               <text x={WIDTH} y={y(i) + 4} textAnchor="end" className="s">{LAMP_WORDS[lamp]}</text>
             </g>
           );

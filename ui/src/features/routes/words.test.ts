@@ -16,6 +16,10 @@ describe("a route in plain words", () => {
     expect(said({ targets: [target("a"), target("b"), target("c")] })).toContain("b then c take over");
   });
 
+  it("names the provider too where two have the same model", () => {
+    expect(said({ targets: [target("sonnet"), target("sonnet", { provider: "q" }), target("gpt")] })).toContain("Every request goes to p/sonnet. If that is limited, broken or slow, q/sonnet then gpt take over.");
+  });
+
   it("says the rules before everything else", () => {
     const long = { ...NOTHING, min_input_tokens: 400_000 };
     const words = said({ targets: [target("gemini"), target("sonnet"), target("grok", { only_after: ["content_filtered"] })], rules: [{ when: long, targets: [0], tier: null }] });

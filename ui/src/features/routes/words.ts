@@ -1,6 +1,7 @@
 /** A route's rules as a person would say them. `**` stands around what one looks for first. */
 import type { ConditionView, RouteTargetView, RouteView } from "../../api/bindings";
 import { count, moneySum } from "../../lib/format";
+import { targetName } from "../../lib/words";
 
 const UNITS: [string, number][] = [["h", 3_600_000], ["min", 60_000], ["s", 1_000]];
 
@@ -11,7 +12,7 @@ function spanWords(ms: number): string {
 }
 
 const strong = (text: string): string => `**${text}**`;
-const nameOf = (t: RouteTargetView): string => strong(t.model);
+const namesIn = (route: RouteView) => (t: RouteTargetView): string => strong(targetName(t, route.targets));
 
 /** `a`, `a and b`, `a, b and c`. */
 export function listed(items: readonly string[], word = "and"): string {
@@ -70,13 +71,14 @@ function mainOf(route: RouteView): number[] {
   return route.targets.flatMap((t, i) => (t.only_after.length === 0 && t.when === null ? [i] : []));
 }
 
-function shares(targets: readonly RouteTargetView[]): string {
+function shares(targets: readonly RouteTargetView[], nameOf: (t: RouteTargetView) => string): string {
   const sum = targets.reduce((n, t) => n + t.weight, 0);
   return listed(targets.map((t) => `${nameOf(t)} (${sum === 0 ? 0 : Math.round((t.weight / sum) * 100)}%)`));
 }
 
 /** Where requests go that no rule sends elsewhere. */
 function mainWords(route: RouteView, who: string): string[] {
+  const nameOf = namesIn(route);
   const main = mainOf(route).flatMap((i) => route.targets[i] ?? []);
   const [first, ...rest] = main;
   if (!first) return [];
@@ -84,7 +86,7 @@ function mainWords(route: RouteView, who: string): string[] {
   const any = listed(main.map(nameOf), "or");
   switch (route.strategy) {
     case "weighted":
-      return [`${who} goes by chance to ${shares(main)}. If that one cannot, the others stand in.`];
+      return [`${who} goes by chance to ${shares(main, nameOf)}. If that one cannot, the others stand in.`];
     case "lowest-cost":
       return [`${who} goes to whichever is **cheapest** for it: ${any}. If that one cannot, the next cheapest stands in.`];
     case "lowest-latency":
@@ -110,6 +112,7 @@ const BREAKS: Record<string, string> = {
 
 /** Paragraphs of sentences. */
 export function routeWords(route: RouteView): string[] {
+  const nameOf = namesIn(route);
   const paragraphs: string[] = [];
   const where: string[] = [];
   for (const rule of route.rules) {
