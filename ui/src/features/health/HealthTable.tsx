@@ -72,7 +72,7 @@ function Row({ row, named, span, place, keyPlace, since }: RowProps) {
     <tr data-testid={testids.healthRow} data-line={`${row.provider}/${row.model}`}>
       <td>{named ? <Line provider={row.provider}>{row.provider}</Line> : <span className="sr-only">{row.provider}</span>}</td>
       <td className="cut model-cell" title={row.model}>{row.model}</td>
-      <td title={row.last_seen_at === null ? undefined : `last request ${exactTime(Number(row.last_seen_at))}`}><LampWord state={standing?.lamp ?? row.lamp} {...(standing ? { word: standing.words } : {})} /></td>
+      <td className="cut state-cell" title={[standing?.words, row.last_seen_at === null ? null : `last request ${exactTime(Number(row.last_seen_at))}`].filter(Boolean).join(", ") || undefined}><LampWord state={standing?.lamp ?? row.lamp} {...(standing ? { word: standing.words } : {})} /></td>
       <td className="wide"><Sparkline values={row.sparkline.map(Number)} errors={row.error_sparkline.map(Number)} label={`requests over the last ${span}, ${plural(Number(row.requests), "request")} in all`} /></td>
       <td className="r">{count(row.requests)}</td>
       <td className="r"><ErrorRate row={row} /></td>

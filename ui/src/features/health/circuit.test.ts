@@ -11,7 +11,7 @@ describe("how a target stands", () => {
     expect(standingOf(open, undefined, 0)).toEqual({ lamp: "open", words: "open, probe in 41 s" });
     expect(standingOf(open, undefined, 30_500)?.words).toBe("open, probe in 11 s");
     expect(standingOf(open, undefined, 60_000)?.words).toBe("open, probe due");
-    expect(standingOf(place({ against: "cooling", opens_in_ms: 600_000 }), undefined, 0)).toEqual({ lamp: "parked", words: "asked to be left alone, 10 min left" });
+    expect(standingOf(place({ against: "cooling", opens_in_ms: 600_000 }), undefined, 0)).toEqual({ lamp: "parked", words: "told to wait, 10 min left" });
     expect(standingOf(place({ against: "limited", opens_in_ms: 3_000 }), undefined, 0)).toEqual({ lamp: "degraded", words: "limit used up, free in 3 s" });
     expect(standingOf(place({ circuit: "ramp", share: 0.25 }), undefined, 0)).toEqual({ lamp: "half_open", words: "half-open, 25% of its traffic" });
     expect(standingOf(place({ is_drained: true }), undefined, 0)?.words).toBe("taken out by hand");

@@ -14,7 +14,7 @@ export interface Standing {
   words: string;
 }
 
-const WHY: Record<string, string> = { cooling: "asked to be left alone", parked: "parked", limited: "limit used up", limit_too_small: "limit too small", demoted: "behind the others", probing: "probe under way", budget: "budget used up" };
+const WHY: Record<string, string> = { cooling: "told to wait", parked: "parked", limited: "limit used up", limit_too_small: "limit too small", demoted: "behind the others", probing: "probe under way", budget: "budget used up" };
 
 /**
  * How a target stands, `since` milliseconds after the router said so. `null` where nothing keeps
