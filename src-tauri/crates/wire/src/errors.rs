@@ -18,6 +18,7 @@ pub use waits::{retry_after, retry_after_at};
 
 use crate::{Headers, Protocol};
 use kinds::{by_code, by_message, by_status, refine};
+pub(crate) use waits::is_nonsense;
 use waits::retry_after_in;
 
 /// Longest piece of a provider's message that is kept.

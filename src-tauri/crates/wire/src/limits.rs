@@ -15,6 +15,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::Headers;
+use crate::errors::is_nonsense;
 
 /// Longest reset that is believed: a month's window, and a day of slack.
 const MAX_RESET: Duration = Duration::from_secs(32 * 24 * 3600);
@@ -60,7 +61,9 @@ pub fn read_counting(headers: &Headers, now: SystemTime) -> (Vec<RateLimit>, usi
     // Azure tells a window apart from its limit.
     let mut periods: Vec<(Counted, Duration)> = Vec::new();
     for (name, value) in headers.iter() {
-        let Some(Name { counted, window, field }) = parse_name(&name.to_ascii_lowercase()) else { continue };
+        let name = name.to_ascii_lowercase();
+        unreadable += usize::from(is_nonsense(&name, value, now));
+        let Some(Name { counted, window, field }) = parse_name(&name) else { continue };
         let at = limits.iter().position(|limit| (limit.counted, limit.window) == (counted, window));
         let at = at.unwrap_or_else(|| {
             limits.push(RateLimit { counted, window, limit: None, remaining: None, reset: None });
@@ -332,10 +335,23 @@ mod tests {
             ("x-ratelimit-limit-tokens", "unlimited"),
             ("x-ratelimit-remaining-tokens", "inf"),
             ("x-ratelimit-key", "no limit at all"),
+            ("retry-after", "-5"),
+            ("retry-after-ms", "99999999999999"),
+            ("x-ms-retry-after-ms", "soon"),
         ];
         let (limits, unreadable) = read_counting(&headers.iter().copied().collect(), now());
         let told = RateLimit { remaining: None, ..limit(Counted::Requests, 60, 0, None) };
-        assert_eq!((limits, unreadable), (vec![told], 4));
+        assert_eq!((limits, unreadable), (vec![told], 7));
+    }
+
+    #[test]
+    fn a_wait_that_can_be_meant_is_not_counted() {
+        let past = httpdate::fmt_http_date(now() - Duration::from_secs(60));
+        let far = httpdate::fmt_http_date(now() + Duration::from_secs(400 * 24 * 3600));
+        for (value, expected) in [("30", 0), ("0.5", 0), (past.as_str(), 0), (far.as_str(), 1)] {
+            let headers = [("retry-after", value)].into_iter().collect();
+            assert_eq!(read_counting(&headers, now()).1, expected, "{value}");
+        }
     }
 
     #[test]

@@ -35,6 +35,20 @@ pub fn retry_after_at(headers: &Headers, now: SystemTime) -> Option<Duration> {
     wait.filter(|wait| *wait <= MAX_RETRY_AFTER)
 }
 
+/// Whether a header asks to wait, and for what cannot be meant: a negative time, no number and no
+/// date, more than a week.
+pub(crate) fn is_nonsense(name: &str, value: &str, now: SystemTime) -> bool {
+    if !["retry-after", "retry-after-ms", "x-ms-retry-after-ms"].contains(&name) {
+        return false;
+    }
+    let one: Headers = [(name, value)].into_iter().collect();
+    let date = httpdate::parse_http_date(value.trim()).ok().filter(|_| name == "retry-after");
+    match date {
+        Some(at) => at.duration_since(now).is_ok_and(|wait| wait > MAX_RETRY_AFTER),
+        None => retry_after(&one).is_none(),
+    }
+}
+
 /// `34s`, `0.5s`, `1m2s`: durations as Google and OpenAI write them.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     limits::spoken(text).filter(|wait| *wait <= MAX_RETRY_AFTER)
