@@ -317,7 +317,7 @@ fn unasked(gave_up: &GaveUp, route: &str, now_ms: i64) -> Error {
                 ErrorKind::QuotaExhausted,
                 Origin::Gateway,
                 format!(
-                    "The budget \"{name}\" is used up until {}. It is set in Signalbox's settings.",
+                    "The budget \"{name}\" has no room for this request until {}. It is set in Signalbox's settings.",
                     jiff::Timestamp::from_millisecond(*resets_at_ms)
                         .map(|at| at.to_string())
                         .unwrap_or_default()
