@@ -16,7 +16,7 @@ const AGAINST: Record<string, string> = {
   draining: "taken out by hand",
   circuit_open: "its circuit is open",
   cooling: "it asked to be left alone for a while",
-  parked: "key or credit refused",
+  parked: "key, credit or model refused",
   probing: "a probe is under way",
   recovering: "it is coming back in steps",
   limited: "its limit leaves no room now",
