@@ -2,8 +2,8 @@
 
 /// A sum over the last window, in slots of equal width.
 ///
-/// What was added at a moment counts until its slot's last moment has left the window, and for one
-/// slot more: what leaves us evenly may arrive at the provider closer together.
+/// What was added at a moment counts until its slot's last moment has left the window, and for some
+/// slots of slack: what leaves us evenly may arrive at the provider closer together.
 #[derive(Debug, Clone)]
 pub(super) struct Ring {
     width_ms: u64,
@@ -15,10 +15,10 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// For a window of `width_ms` times `slots`.
-    pub(super) fn new(width_ms: u64, slots: usize) -> Self {
-        // One for the slot that has begun, one of slack.
-        Self { width_ms, slots: vec![0; slots + 2].into_boxed_slice(), newest: 0, total: 0 }
+    /// For a window of `width_ms` times `slots`, and `slack` slots more.
+    pub(super) fn new(width_ms: u64, slots: usize, slack: usize) -> Self {
+        // One for the slot that has begun.
+        Self { width_ms, slots: vec![0; slots + 1 + slack].into_boxed_slice(), newest: 0, total: 0 }
     }
 
     pub(super) fn total(&self) -> u64 {

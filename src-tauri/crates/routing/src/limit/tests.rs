@@ -41,15 +41,15 @@ fn a_window_lets_through_what_it_says_and_then_waits_for_the_oldest_to_leave() {
     assert_eq!(
         limits.reserve(&need(1, 1), at(10_000)).unwrap_err(),
         Free::At {
-            at: START.mono + Duration::from_secs(62),
+            at: START.mono + Duration::from_secs(65),
             counted: Counted::Requests,
             window: Some(Duration::from_secs(60))
         }
     );
-    assert_eq!(wait(&mut limits, need(1, 1), at(61_999)), Some(1));
-    assert_eq!(wait(&mut limits, need(1, 1), at(62_000)), Some(0));
-    limits.settle(first, None, true, at(62_000));
-    limits.settle(second, None, true, at(62_000));
+    assert_eq!(wait(&mut limits, need(1, 1), at(64_999)), Some(1));
+    assert_eq!(wait(&mut limits, need(1, 1), at(65_000)), Some(0));
+    limits.settle(first, None, true, at(65_000));
+    limits.settle(second, None, true, at(65_000));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn output_counts_until_a_window_after_its_last_token() {
     assert!(limits.reserve(&need(1, 1), at(200_000)).is_err(), "it is being written");
     limits.settle(long, Some(need(1, 80)), true, at(200_000));
     assert_eq!(wait(&mut limits, need(1, 20), at(200_000)), Some(0));
-    assert_eq!(wait(&mut limits, need(1, 21), at(200_000)), Some(62_000));
+    assert_eq!(wait(&mut limits, need(1, 21), at(200_000)), Some(65_000));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_clock_that_jumps_back_frees_nothing() {
     let mut limits = limits(&[(Counted::Requests, Window::Second, 1)]);
     let first = limits.reserve(&need(1, 1), at(5_000)).unwrap();
     assert!(limits.reserve(&need(1, 1), at(0)).is_err());
-    assert_eq!(wait(&mut limits, need(1, 1), at(6_100)), Some(0));
+    assert_eq!(wait(&mut limits, need(1, 1), at(6_250)), Some(0));
     limits.settle(first, None, true, at(0));
 }
 
