@@ -18,6 +18,7 @@ export const testids = {
   messageUser: "message-user",
   messageAssistant: "message-assistant",
   receipt: "receipt",
+  seam: "seam",
   siblings: "siblings",
   requestDetail: "request-detail",
   toEnd: "to-end",

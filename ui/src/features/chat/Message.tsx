@@ -10,6 +10,7 @@ import { hueOf } from "../../lib/hues";
 import { testids } from "../../lib/testids";
 import { endNote } from "./end-note";
 import { ReceiptLine } from "./ReceiptLine";
+import { Seam } from "./Seam";
 import { useStream } from "./streams";
 import type { PathNode } from "./tree";
 
@@ -56,6 +57,7 @@ function Answer({ node, actions }: { node: PathNode; actions: MessageActions }) 
           <ToolCard key={call.id} call={call} />
         ))}
         {streaming && view.text === "" && view.reasoning === "" && view.tool_calls.length === 0 && <p className="t3 waiting">Waiting for the first token</p>}
+        {view.receipt !== null && view.receipt.attempts > 1 && <Seam requestId={view.receipt.request_id} onOpen={actions.openRequest} />}
         <EndNote message={view} actions={actions} />
         <div className="receipt">
           <ReceiptLine message={view} streaming={streaming} onOpen={actions.openRequest} />
