@@ -81,6 +81,19 @@ pub enum State {
     },
 }
 
+/// Whether so many failures in a row tell of something new. A busy target that fails one request in
+/// ten has five in a row every few minutes by chance alone; a minute in which chance would bring such
+/// a row less than once in a thousand times does not.
+fn is_surprising(in_a_row: u32, error_rate_1m: f64, requests_1m: u32) -> bool {
+    let others = f64::from(requests_1m.saturating_sub(in_a_row));
+    let failed = error_rate_1m * f64::from(requests_1m) - f64::from(in_a_row);
+    if others < 1.0 || failed <= 0.0 {
+        return true;
+    }
+    let usual = (failed / others).min(1.0);
+    usual.powf(f64::from(in_a_row)) * others < 0.001
+}
+
 impl State {
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -329,7 +342,8 @@ impl Circuit {
         match &mut self.phase {
             Phase::Closed { .. } => {
                 self.in_a_row = self.in_a_row.saturating_add(1);
-                let in_a_row = self.in_a_row >= policy.consecutive_failures.max(1);
+                let in_a_row = self.in_a_row >= policy.consecutive_failures.max(1)
+                    && is_surprising(self.in_a_row, error_rate_1m, requests_1m);
                 // The minute before the last opening is paid for.
                 let is_judged = self.opened.is_some_and(|opened| now.saturating_sub(opened) < RATE_WINDOW);
                 let too_often = !is_judged

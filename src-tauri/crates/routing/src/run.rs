@@ -95,6 +95,8 @@ pub(crate) struct Slot {
     /// In the route.
     pub position: usize,
     pub attempts: u32,
+    /// Attempts that were refused for the rate.
+    pub refusals: u32,
     /// Never again in this run.
     pub is_done: bool,
     /// Not before this.
@@ -107,6 +109,17 @@ pub(crate) struct Slot {
     pub ttft_p95: Option<Duration>,
     pub quota_left: f64,
     pub is_sticky: bool,
+}
+
+/// Refusals for the rate that count for nothing: they say that there was no room, and not that the
+/// target cannot answer.
+const REFUSALS_FREE: u32 = 4;
+
+impl Slot {
+    /// Attempts that speak against asking here again.
+    pub(crate) fn failures(&self) -> u32 {
+        self.attempts.saturating_sub(self.refusals.min(REFUSALS_FREE))
+    }
 }
 
 /// One request on its way.

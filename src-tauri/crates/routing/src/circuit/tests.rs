@@ -589,3 +589,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_row_of_failures_that_chance_brings_to_a_busy_target_is_no_news() {
+    for (in_a_row, error_rate, requests, expected) in [
+        (5, 1.0, 5, true),
+        (5, 0.1, 50, true),
+        // One in fifty usually: five in a row are no chance.
+        (5, 0.02, 20_000, true),
+        // One in ten usually, and twenty thousand a minute.
+        (5, 0.1, 20_000, false),
+        (7, 0.1, 20_000, false),
+        (8, 0.1, 20_000, true),
+        (5, f64::NAN, 20_000, false),
+    ] {
+        assert_eq!(is_surprising(in_a_row, error_rate, requests), expected, "{in_a_row} {error_rate}");
+    }
+}

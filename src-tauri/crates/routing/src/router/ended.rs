@@ -225,16 +225,24 @@ impl Router {
                 slot.cost = run.ask.facts.get(slot.position).and_then(|facts| facts.cost(&need));
             }
         }
+        let is_alone = run.slots.len() == 1;
         let slot = &mut run.slots[permit.slot];
+        slot.refusals += u32::from(cause == Cause::RateLimited);
         match cause {
             Cause::Check | Cause::Broke => {
-                // Another model is the better judge; without one the same is asked again.
-                slot.is_done = has_alternative;
+                // Another model is the better judge of its answer; what broke off may go on at the same
+                // one, behind the others. Without another the same is asked again.
+                let is_spent = cause == Cause::Check || slot.failures() >= retry.attempts_per_target;
+                slot.is_done = has_alternative && is_spent;
                 run.again = (!has_alternative).then_some(permit.slot);
             }
-            _ if error.retry == Retry::NextTarget || slot.attempts >= retry.attempts_per_target => {
-                slot.is_done = true;
+            // A slow or garbled answer is one request's bad luck as often as not: behind the others it
+            // is asked again.
+            _ if error.retry == Retry::NextTarget => {
+                let is_luck = matches!(error.kind, ErrorKind::Timeout | ErrorKind::InvalidResponse);
+                slot.is_done = !is_luck || is_alone || slot.failures() >= retry.attempts_per_target;
             }
+            _ if slot.failures() >= retry.attempts_per_target => slot.is_done = true,
             _ => {
                 let jitter = full_jitter(slot.attempts, retry.base, retry.cap, draw);
                 let pause = error.retry_after.unwrap_or(jitter);

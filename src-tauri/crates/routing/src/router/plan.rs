@@ -249,6 +249,7 @@ fn order(
         .map(|it| Slot {
             position: it.candidate.position,
             attempts: 0,
+            refusals: 0,
             is_done: false,
             not_before: Duration::ZERO,
             cost: it.candidate.cost,

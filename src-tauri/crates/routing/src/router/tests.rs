@@ -399,7 +399,9 @@ fn whoever_goes_on_with_an_answer_takes_the_text_so_far_of_its_limits_too() {
     let cut = error(ErrorKind::Truncated);
     let broke = Ended { result: Err(&cut), cause: Some(Cause::Broke), ..good() };
     world.end(&mut run, permit, &broke);
-    assert_eq!(world.gives_up(&mut run).why, Hopeless::Failed, "100 tokens would fit, 150 do not");
+    let permit = world.asked(&mut run);
+    assert_eq!(permit.target.provider, "a", "at the other one 100 tokens would fit, 150 do not");
+    world.succeed(&mut run, permit);
 }
 
 #[test]
@@ -798,4 +800,19 @@ fn retries_stop_when_their_share_is_used_up() {
     }
     assert_eq!(attempts, [2, 2, 1, 1]);
     assert_eq!(error(ErrorKind::ServerError).retry, Retry::SameTarget);
+}
+
+#[test]
+fn an_answer_that_broke_off_goes_on_elsewhere_and_at_last_where_it_began() {
+    let mut world = World::new();
+    let broken = error(ErrorKind::Truncated);
+    let mut run = world.run(&route(&["a", "b"]));
+    let permit = world.asked(&mut run);
+    world.end(&mut run, permit, &Ended { cause: Some(Cause::Broke), ..bad(&broken) });
+    let permit = world.asked(&mut run);
+    assert_eq!((permit.target.provider.as_str(), permit.why), ("b", Why::Continue));
+    world.fail(&mut run, permit, &limited(Some(60)));
+    let permit = world.asked(&mut run);
+    assert_eq!(permit.target.provider, "a");
+    world.succeed(&mut run, permit);
 }
