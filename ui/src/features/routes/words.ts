@@ -107,7 +107,7 @@ function mainWords(route: RouteView, who: string): string[] {
 const BREAKS: Record<string, string> = {
   end: "An answer that breaks off in the middle **ends there**, marked as broken off.",
   restart: "If an answer breaks off in the middle, the next target **starts again** from its beginning.",
-  continue: "If an answer breaks off in the middle, the next target **goes on from what was said**, and the request's page shows the seam.",
+  continue: "If an answer breaks off in the middle, the next target **goes on from what was said**, and the chat says so.",
 };
 
 /** Paragraphs of sentences. */
