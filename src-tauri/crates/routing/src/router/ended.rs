@@ -28,6 +28,9 @@ const PARKED_FOR: Duration = Duration::from_secs(300);
 const COOLING: Duration = Duration::from_secs(1);
 const MOST_COOLING: Duration = Duration::from_secs(60);
 
+/// So often another model goes on with one answer: each reads the whole text so far again, and bills it.
+const MOST_SEAMS: usize = 3;
+
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended<'a> {
@@ -210,6 +213,10 @@ impl Router {
             return;
         }
         if run.ask.acts && ended.was_sent && may_have_acted(error) {
+            run.is_hopeless = true;
+            return;
+        }
+        if run.causes.iter().filter(|cause| **cause == Cause::Broke).count() > MOST_SEAMS {
             run.is_hopeless = true;
             return;
         }

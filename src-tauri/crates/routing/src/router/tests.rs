@@ -816,3 +816,15 @@ fn an_answer_that_broke_off_goes_on_elsewhere_and_at_last_where_it_began() {
     assert_eq!(permit.target.provider, "a");
     world.succeed(&mut run, permit);
 }
+
+#[test]
+fn an_answer_is_gone_on_with_three_times_at_most() {
+    let mut world = World::new();
+    let broken = error(ErrorKind::Truncated);
+    let mut run = world.run(&route(&["a"]));
+    for _ in 0..4 {
+        let permit = world.asked(&mut run);
+        world.end(&mut run, permit, &Ended { cause: Some(Cause::Broke), ..bad(&broken) });
+    }
+    assert_eq!(world.gives_up(&mut run).why, Hopeless::Failed);
+}
