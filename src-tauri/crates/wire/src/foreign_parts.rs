@@ -26,6 +26,8 @@ pub(crate) struct Own<'p> {
     pub part: &'p dyn Fn(&Opaque) -> bool,
     /// Whether it has a form for calls that the provider runs itself.
     pub server_calls: bool,
+    /// Whether the id of such a call is one that only this provider gives.
+    pub server_call_id: &'p dyn Fn(&str) -> bool,
 }
 
 /// Encodes the request without the parts that are another family's.
@@ -34,7 +36,9 @@ pub(crate) fn encode(
     own: Own<'_>,
     encode: impl FnOnce(&ChatRequest) -> Result<HttpRequest, Error>,
 ) -> Result<HttpRequest, Error> {
-    let mut work = Work { own, notes: Vec::new(), results: results(request) };
+    let results = results(request);
+    let has_strays = results.iter().any(|result| (own.part)(result) && is_stray(result, request));
+    let mut work = Work { own, notes: Vec::new(), results, has_strays };
     let request = work.request(request)?;
     let mut sent = encode(&request)?;
     if !work.notes.is_empty() {
@@ -54,6 +58,13 @@ fn results(request: &ChatRequest) -> Vec<Opaque> {
     found.collect()
 }
 
+/// Whether no call of the conversation is the one that the result names.
+fn is_stray(result: &Opaque, request: &ChatRequest) -> bool {
+    let named = answered(&result.value);
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    !parts.any(|part| matches!(&part.content, Content::ToolCall(call) if named == Some(&call.id)))
+}
+
 /// The call that a result is of: Anthropic's stand at the top, Bedrock's one level down.
 fn answered(value: &Value) -> Option<&str> {
     let inner = || value.as_object()?.values().find_map(|value| value.get("toolUseId")?.as_str());
@@ -64,6 +75,9 @@ struct Work<'p> {
     own: Own<'p>,
     notes: Vec<Note>,
     results: Vec<Opaque>,
+    /// Results of the provider's own name calls that are not there: whoever kept the conversation gave
+    /// them other ids, so a call without a result may have one.
+    has_strays: bool,
 }
 
 /// What becomes of a part.
@@ -147,8 +161,10 @@ impl Work<'_> {
                     .filter(|result| answered(&result.value) == Some(&call.id))
                     .map(|result| (self.own.part)(result))
                     .collect();
-                // An answer that is to go on may end with a call that is still to be run.
-                let goes_on = found.is_empty() && is_last;
+                // An answer that is to go on may end with a call that is still to be run, or wait in it
+                // for what a client's tool says.
+                let is_ours = self.has_strays || (self.own.server_call_id)(&call.id);
+                let goes_on = found.is_empty() && (is_last || is_ours);
                 let stays = self.own.server_calls && (goes_on || found.contains(&true));
                 return Ok(if stays { Fate::Stays } else { Fate::Goes(dropped(&call.name)) });
             }

@@ -144,6 +144,11 @@ pub trait Protocol: Send + Sync {
         false
     }
 
+    /// Whether the id of a call that a provider runs itself tells that it was this one.
+    fn is_own_server_call(&self, _id: &str) -> bool {
+        false
+    }
+
     /// As [`Self::encode_request`], where every tool and every part is one that this API can be told of.
     fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error>;
 
@@ -161,6 +166,7 @@ pub trait Protocol: Send + Sync {
             vendor: self.vendor(),
             part: &|part| self.is_own_part(part),
             server_calls: self.names_server_calls(),
+            server_call_id: &|id| self.is_own_server_call(id),
         };
         let request = custom_tools::said_to(self.id(), request, target.quirks);
         foreign_parts::encode(&request, own, |request| {

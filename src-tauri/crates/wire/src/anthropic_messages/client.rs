@@ -53,6 +53,12 @@ impl Protocol for AnthropicMessages {
         true
     }
 
+    /// As in every recorded answer. Such a call may wait for the result of a client's tool that its
+    /// code calls (programmatic tool calling), and so have no result of its own yet.
+    fn is_own_server_call(&self, id: &str) -> bool {
+        id.starts_with("srvtoolu_")
+    }
+
     fn encode(&self, request: &ChatRequest, target: &TargetContext<'_>) -> Result<HttpRequest, Error> {
         request::encode(request, target)
     }
