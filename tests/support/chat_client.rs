@@ -123,8 +123,11 @@ fn read_choice(choice: &Value, said: &mut Said) -> Result<()> {
             said.calls.push(Default::default());
         }
         let (name, arguments) = &mut said.calls[index];
-        name.push_str(&text(&call["function"]["name"]));
-        arguments.push_str(&text(&call["function"]["arguments"]));
+        // A tool with free-form input has words of its own.
+        for (said, input) in [(&call["function"], "arguments"), (&call["custom"], "input")] {
+            name.push_str(&text(&said["name"]));
+            arguments.push_str(&text(&said[input]));
+        }
     }
     let finishes = ["stop", "length", "tool_calls", "content_filter"];
     if let Some(word) = choice["finish_reason"].as_str() {
